@@ -1,0 +1,1 @@
+"""The sample table, the doors pictures come in by, splits."""

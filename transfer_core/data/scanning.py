@@ -1,0 +1,118 @@
+"""Scanning in a process of its own, so that no page waits for a large folder."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+from filelock import FileLock, Timeout
+
+from transfer_core.data.project import Project
+from transfer_core.data.scan import scan
+from transfer_core.errors import TransferError
+from transfer_core.files import write_json
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ScanState:
+    """How far the scan of a project is: `none`, `running`, `finished` or `failed`."""
+
+    status: str
+    done: int = 0
+    total: int = 0
+    error: dict[str, Any] | None = None
+    report: dict[str, Any] | None = None
+
+
+_children: list[subprocess.Popen[bytes]] = []
+
+
+def start(project: Project) -> None:
+    """Start scanning `project` unless a scan is under way."""
+    # Polling collects the exit status of earlier children, which would stay zombies otherwise.
+    _children[:] = [child for child in _children if child.poll() is None]
+    if state(project).status == "running":
+        return
+    folder = _folder(project)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "state.json", {"status": "running", "time": time.time()})
+    with (folder / "scan.log").open("ab") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "transfer_core.data.scanning", str(project.folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    _children.append(child)
+
+
+def state(project: Project) -> ScanState:
+    """What the last scan of `project` says of itself; one whose process died counts as none."""
+    try:
+        data = json.loads((_folder(project) / "state.json").read_bytes())
+    except (OSError, ValueError):
+        return ScanState("none")
+    alive = data["status"] != "running" or ("pid" in data and _lives(data["pid"], data["created"]))
+    # Between its start and its first words a scan has no process id on record yet.
+    starting = "pid" not in data and time.time() - data.get("time", 0) < 10
+    if not alive and not starting:
+        return ScanState("none")
+    return ScanState(data["status"], data.get("done", 0), data.get("total", 0), data.get("error"), data.get("report"))
+
+
+def _lives(pid: int, created: float) -> bool:
+    try:
+        process = psutil.Process(pid)
+        return abs(process.create_time() - created) < 1 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _folder(project: Project) -> Path:
+    return project.cache / "scan"
+
+
+def main(folder: Path) -> int:
+    """Scan the project in `folder`, telling how far it is in `cache/scan/state.json`."""
+    project = Project.open(folder)
+    target = _folder(project) / "state.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    who = {"pid": os.getpid(), "created": psutil.Process().create_time()}
+    told = 0.0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal told
+        if time.monotonic() - told > 0.3:
+            told = time.monotonic()
+            write_json(target, who | {"status": "running", "done": done, "total": total})
+
+    try:
+        with FileLock(target.with_name(".lock"), timeout=0):
+            progress(0, 0)
+            report = scan(project, progress)
+            write_json(target, who | {"status": "finished", "report": asdict(report)})
+    except Timeout:
+        return 0
+    except TransferError as error:
+        write_json(target, who | {"status": "failed", "error": error.as_data()})
+        return 2
+    except Exception as error:
+        LOG.exception("scan failed")
+        write_json(target, who | {"status": "failed", "error": TransferError(str(error), code="internal").as_data()})
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

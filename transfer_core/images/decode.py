@@ -1,0 +1,150 @@
+"""The one way in for a picture: upright RGB in 8 bits, from a short list of formats, within limits."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from transfer_core.errors import ImageError
+from transfer_core.i18n import _
+
+# Part of every cache key: raised whenever the same file would give other pixels.
+DECODE = "decode1"
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+MAX_BYTES = 256 * 1024 * 1024
+MAX_PIXELS = 100_000_000
+
+_ORIENTATION = 0x0112
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a picture's first bytes say: size in pixels as it will be shown, and format."""
+
+    width: int
+    height: int
+    format: str
+
+
+def open_rgb(source: Path | bytes, need: int | None = None, name: str | None = None) -> Image.Image:
+    """The picture in `source` as upright RGB, transparency on white, first frame only.
+
+    `need` is the short side in pixels that will be made of it: a JPEG at least four times as large is decoded at the smallest
+    of 1/2, 1/4 and 1/8 that leaves twice `need` (libjpeg's scaled decode), which is part of what `DECODE` stands for.
+    Raises ImageError naming the file, or `name`.
+    """
+    label = name or (str(source) if isinstance(source, Path) else _("this picture"))
+    try:
+        with _open(source, label) as image:
+            if need is not None and image.format in ("JPEG", "MPO"):
+                image.draft(None, (2 * need, 2 * need))
+            _check_size(image, label)
+            image.load()
+            return _upright(_eight_bit_rgb(image, label))
+    except ImageError:
+        raise
+    except MemoryError as error:
+        raise _broken(label, _("it is too large for this computer's memory")) from error
+    except Exception as error:  # Pillow raises whatever a broken file makes its parsers trip over: struct.error, KeyError, ...
+        raise _broken(label, _reason(error)) from error
+
+
+def inspect(data: bytes, name: str) -> Header:
+    """Size and format from the first bytes of a file; raises ImageError naming it. Pixels are not decoded."""
+    try:
+        with _open(data, name) as image:
+            _check_size(image, name)
+            width, height = image.size
+            if image.getexif().get(_ORIENTATION, 1) >= 5:
+                width, height = height, width
+            return Header(width, height, image.format or "")
+    except ImageError:
+        raise
+    except Exception as error:
+        raise _broken(name, _reason(error)) from error
+
+
+def _open(source: Path | bytes, label: str) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise _too_large(label) from error
+    except UnidentifiedImageError as error:
+        raise ImageError(
+            _("{file} is not a picture this program reads.").format(file=label),
+            code="not-a-picture",
+            file=label,
+            fix=_("Save it as JPEG or PNG, or leave it out."),
+        ) from error
+    except FileNotFoundError as error:
+        raise ImageError(_("{file} does not exist.").format(file=label), code="missing", file=label) from error
+    except PermissionError as error:
+        raise ImageError(
+            _("{file} may not be read.").format(file=label),
+            code="unreadable",
+            file=label,
+            fix=_("Give yourself permission to read it, or leave it out."),
+        ) from error
+
+
+def _check_size(image: Image.Image, label: str) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise _too_large(label)
+
+
+def _too_large(label: str) -> ImageError:
+    return ImageError(
+        _("{file} has more than {limit} million pixels.").format(file=label, limit=MAX_PIXELS // 1_000_000),
+        code="too-large",
+        file=label,
+        fix=_("Make a smaller copy of it, or leave it out."),
+    )
+
+
+def _broken(label: str, reason: str) -> ImageError:
+    return ImageError(
+        _("{file} is broken: {reason}.").format(file=label, reason=reason),
+        code="broken",
+        file=label,
+        fix=_("Copy it again from where it came, or leave it out."),
+    )
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).strip().rstrip(".")
+    if "truncated" in text.lower():
+        return _("the end of the file is missing")
+    return text or type(error).__name__
+
+
+def _eight_bit_rgb(image: Image.Image, label: str) -> Image.Image:
+    """`image` in RGB: 16-bit values divided by 257, transparent pixels laid on white."""
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I"):
+        values = np.asarray(image).astype(np.int64)
+        if values.min() < 0 or values.max() > 65535:
+            raise _broken(label, _("its values go beyond 16 bits"))
+        return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        raise _broken(label, _("it holds measurements, not colours (32-bit floating point)"))
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        opaque = image.convert("RGBA")
+        white = Image.new("RGBA", opaque.size, "white")
+        white.alpha_composite(opaque)
+        white.info.update({key: image.info[key] for key in ("exif",) if key in image.info})
+        return white.convert("RGB")
+    return image.convert("RGB")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    if image.getexif().get(_ORIENTATION, 1) == 1:
+        return image
+    return ImageOps.exif_transpose(image)

@@ -1,0 +1,1 @@
+"""Pure functions: scores, intervals, calibration."""

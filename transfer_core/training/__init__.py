@@ -1,0 +1,1 @@
+"""Settings, plans and the training loop."""

@@ -1,0 +1,91 @@
+"""The settings of a run: one typed model that the form, `config.toml`, `--set` and the docs are drawn from."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+import tomlkit
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from transfer_core.errors import SettingsError
+from transfer_core.files import write_text
+from transfer_core.i18n import _
+
+Plan = Literal["quick", "custom"]
+Freeze = Literal["all", "last-stage", "none"]
+Device = Literal["auto", "cpu", "cuda"]
+
+
+class RunSettings(BaseModel):
+    """All that repeating a run needs, beside the project's pictures."""
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+    plan: Plan = Field("quick", description="quick fits a head on frozen features in seconds; custom trains by the settings below.")
+    backbone: str = Field("starter", description="The pretrained network to start from.", max_length=100)
+    weights: str | None = Field(None, description="A file with the backbone's parameters, in place of the kept or downloaded ones.")
+    freeze: Freeze = Field(
+        "last-stage",
+        description="What stays as it was pretrained: all of the backbone, all but its last stage, or nothing.",
+        json_schema_extra={"needs": {"plan": "custom"}},
+    )
+    epochs: int = Field(
+        10, ge=1, le=1000, description="How often training goes through all pictures.", json_schema_extra={"needs": {"plan": "custom"}}
+    )
+    learning_rate: float = Field(
+        1e-3,
+        gt=0,
+        le=1,
+        description="How large each step is; too large and the loss jumps, too small and nothing moves.",
+        json_schema_extra={"needs": {"plan": "custom"}},
+    )
+    batch_size: int = Field(
+        32, ge=2, le=1024, description="How many pictures are looked at between two steps.", json_schema_extra={"needs": {"plan": "custom"}}
+    )
+    augment: bool = Field(
+        True,
+        description="Show each picture cropped, flipped and lit a little differently every time.",
+        json_schema_extra={"needs": {"plan": "custom"}},
+    )
+    device: Device = Field("auto", description="Where to train: the graphics card if there is one, or the processor.")
+    threads: int = Field(0, ge=0, le=1024, description="Processor cores to use; 0 takes all.")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Where chance starts from; the same seed gives the same model.")
+
+    @classmethod
+    def check(cls, values: dict[str, Any]) -> RunSettings:
+        """Settings from plain `values`; raises SettingsError telling every problem at once, each with its field."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            problems = [
+                _("{field}: {problem}, got {value!r}").format(
+                    field=".".join(str(part) for part in item["loc"]), problem=item["msg"], value=item["input"]
+                )
+                for item in error.errors()
+            ]
+            raise SettingsError(
+                _("These settings don't fit: {problems}.").format(problems="; ".join(problems)),
+                fix=_("Known settings: {names}.").format(names=", ".join(cls.model_fields)),
+            ) from error
+
+    @classmethod
+    def read(cls, path: Path) -> RunSettings:
+        """The settings in a TOML file; raises SettingsError naming the file or the field."""
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise SettingsError(_("{file} can't be read: {reason}.").format(file=path, reason=error), file=path) from error
+        return cls.check(values)
+
+    def write(self, path: Path) -> None:
+        """Write the settings as TOML, each with its description as a comment."""
+        document = tomlkit.document()
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if value is None:
+                continue
+            document.add(tomlkit.comment(field.description or ""))
+            document.add(name, value)
+        write_text(path, tomlkit.dumps(document))
