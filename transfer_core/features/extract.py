@@ -1,0 +1,87 @@
+"""One pass of the frozen backbone over prepared pictures, kept on disk by content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from transfer_core.images.pixels import PixelMap
+from transfer_core.images.view import Pixels, View
+from transfer_core.rows import RowStore
+
+Features = NDArray[np.float32]
+
+# Larger batches are a few percent faster and double the activations: 16 keeps MobileNetV2 near 150 MB.
+BATCH = 16
+KEEP_EVERY = 512
+
+
+class Forward(Protocol):
+    """Anything that maps prepared pixels uint8 `[n, crop, crop, 3]` to features float32 `[n, width]`."""
+
+    def __call__(self, pixels: Pixels) -> Features: ...
+
+
+def session(graph: Path | bytes, threads: int) -> onnxruntime.InferenceSession:
+    """An ONNX Runtime session on `threads` processor cores, saying nothing but errors."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    source = graph if isinstance(graph, bytes) else str(graph)
+    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+
+
+class GraphForward:
+    """The frozen backbone's graph in ONNX Runtime: what every frozen pass on processors runs."""
+
+    def __init__(self, graph: Path, threads: int):
+        self._session = session(graph, threads)
+
+    def __call__(self, pixels: Pixels) -> Features:
+        return np.asarray(self._session.run(["features"], {"pixels": pixels})[0])
+
+
+class FeatureStore(RowStore):
+    """Pooled features float32 `[N, width]` of one backbone, its weights and one view. Disk: 5 KB a picture at 1280 features."""
+
+    def __init__(self, folder: Path, backbone: str, digest: str, view: View, width: int):
+        super().__init__(folder / f"{backbone}-{digest[:16]}-{view.key}-crop{view.crop}", (width,), np.float32)
+
+
+def extract(
+    forward: Forward,
+    pixels: PixelMap,
+    store: FeatureStore,
+    contents: Sequence[str],
+    progress: Callable[[int, int], None] | None = None,
+    checkpoint: Callable[[], None] | None = None,
+) -> None:
+    """Compute and keep the features of `contents` that `store` lacks; `checkpoint()` is called every batch and may raise to stop."""
+    with store.lock():
+        store.refresh()
+        todo = store.missing(contents)
+        done: list[Features] = []
+        for start in range(0, len(todo), BATCH):
+            if checkpoint:
+                checkpoint()
+            batch = todo[start : start + BATCH]
+            done.append(forward(central(pixels, batch)))
+            last = start + len(batch)
+            if last == len(todo) or last % KEEP_EVERY == 0:
+                rows = np.concatenate(done)
+                store.append(todo[last - len(rows) : last], rows)
+                done = []
+            if progress:
+                progress(last, len(todo))
+
+
+def central(pixels: PixelMap, contents: Sequence[str]) -> Pixels:
+    """The crops `[n, crop, crop, 3]` that the network sees of these pictures."""
+    squares: Any = pixels.rows()
+    return pixels.view.cut(squares[pixels.positions(contents)])

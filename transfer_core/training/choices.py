@@ -1,0 +1,55 @@
+"""What a run settles once, by looking at this computer and this data, and then keeps to."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from transfer_core.errors import RunError
+from transfer_core.files import read_json, write_json
+from transfer_core.i18n import _
+from transfer_core.training.settings import RunSettings
+
+FILE = "choices.json"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Recorded in the run's folder, so that a resumed run gives the result it would have had."""
+
+    device: str
+    threads: int
+    digest: str  # of the backbone's parameters: a run never goes on from others than it began with
+    size: int  # pixels a side that the network sees
+    resize: int
+
+    def write(self, folder: Path) -> None:
+        """Keep the choices in a run's folder."""
+        write_json(folder / FILE, asdict(self))
+
+    @classmethod
+    def read(cls, folder: Path) -> Choices | None:
+        """The choices an earlier worker of this run made, or None."""
+        file = folder / FILE
+        return cls(**read_json(file, RunError)) if file.exists() else None
+
+
+def choose_device(settings: RunSettings) -> str:
+    """`cpu` or `cuda`; raises RunError when a graphics card is asked for that torch can't use."""
+    usable = torch.cuda.is_available()
+    if settings.device == "cuda" and not usable:
+        raise RunError(
+            _("There is no graphics card here that torch can use."),
+            code="no-cuda",
+            fix=_("Choose the device auto or cpu, or install a torch build for your card."),
+        )
+    return "cuda" if usable and settings.device != "cpu" else "cpu"
+
+
+def choose_threads(settings: RunSettings) -> int:
+    """How many processor cores to use: what was asked for, or all that this process may run on."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return settings.threads or usable

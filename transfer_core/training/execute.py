@@ -1,0 +1,46 @@
+"""What the worker calls: a run from its settings to its report."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from typing import Any
+
+from transfer_core.training.conclude import conclude
+from transfer_core.training.context import Context
+from transfer_core.training.custom import train_custom
+from transfer_core.training.prepare import prepare
+from transfer_core.training.progress import Clock
+from transfer_core.training.quick import train_quick
+
+PLANS = {"quick": train_quick, "custom": train_custom}
+
+
+def execute(context: Context) -> dict[str, Any]:
+    """Carry out a run; gives the report that `train --json` prints. Raises TransferError, or Stopped when it was asked for."""
+    start = time.perf_counter()
+    clock = Clock()
+    prepared = prepare(context, clock)
+    trained = PLANS[context.settings.plan](prepared)
+    report = conclude(prepared, trained)
+    seconds = clock.seconds
+    # Made once for a backbone and kept: told apart, so that a first run can be compared with a second.
+    once = seconds.get("graph", 0.0) + seconds.get("weights", 0.0)
+    return report | {
+        "seconds": {
+            "total": round(time.perf_counter() - start - once, 3),
+            "scan": round(seconds.get("scan", 0.0), 3),
+            "decode": round(seconds.get("decode", 0.0), 3),
+            "features": round(seconds.get("features", 0.0), 3),
+            "train": round(seconds.get("head", 0.0) + seconds.get("train", 0.0), 3),
+            "evaluate": round(seconds.get("evaluate", 0.0), 3),
+            "graph": round(once, 3),
+        },
+        "peak_rss_mb": _peak_rss_mb(),
+    }
+
+
+def _peak_rss_mb() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // (1024 * 1024 if sys.platform == "darwin" else 1024)

@@ -1,0 +1,171 @@
+"""What every plan begins with: the pictures, the backbone's weights and graph, and decoded pixels."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from transfer_core.backbones.catalogue import BackboneInfo, backbone_info
+from transfer_core.backbones.graph import Graph, feature_graph
+from transfer_core.backbones.weights import KeptWeights, obtain
+from transfer_core.data.project import Project
+from transfer_core.data.scan import check_trainable, missing_folder, scan
+from transfer_core.errors import DataError, RunError, StorageError
+from transfer_core.features.extract import FeatureStore, Forward, GraphForward
+from transfer_core.i18n import _, ngettext
+from transfer_core.images.pixels import PixelMap
+from transfer_core.images.view import View
+from transfer_core.training.choices import Choices, choose_device, choose_threads
+from transfer_core.training.context import Context
+from transfer_core.training.progress import Clock
+from transfer_core.training.samples import RunSamples
+
+
+@dataclass
+class Prepared:
+    """A run with everything at hand to train."""
+
+    context: Context
+    clock: Clock
+    choices: Choices
+    samples: RunSamples
+    info: BackboneInfo
+    kept: KeptWeights
+    graph: Graph
+    pixels: PixelMap
+
+    @property
+    def view(self) -> View:
+        """What the backbone looks at."""
+        return self.pixels.view
+
+    def store(self) -> FeatureStore:
+        """The project's features of this backbone."""
+        folder = self.context.project.cache / "features"
+        return FeatureStore(folder, self.info.name, self.kept.digest, self.view, self.info.feature_count)
+
+    def forward(self) -> Forward:
+        """The frozen backbone: in ONNX Runtime on processors, in torch on a graphics card."""
+        if self.choices.device == "cuda":
+            from transfer_core.training.device import TorchForward
+
+            return TorchForward(self.kept, self.choices.device)
+        return GraphForward(self.graph.file, self.choices.threads)
+
+
+def prepare(context: Context, clock: Clock) -> Prepared:
+    """Bring a run to where training begins. What an earlier worker of the run settled is kept to."""
+    samples = RunSamples.read(context.folder) or _look_for_samples(context, clock)
+    kept = _weights(context, clock)
+    with clock.phase(context, "graph") as progress:
+        graph = feature_graph(kept, progress)
+    info = backbone_info(kept.backbone)
+    choices = Choices.read(context.folder)
+    if choices is None:
+        settings = context.settings
+        choices = Choices(choose_device(settings), choose_threads(settings), kept.digest, info.crop, info.resize)
+        choices.write(context.folder)
+    torch.set_num_threads(choices.threads)
+    pixels = PixelMap(context.project.cache / "pixels", View(choices.size, choices.resize))
+    samples = _decode(context, clock, choices, samples, pixels)
+    return Prepared(context, clock, choices, samples, info, kept, graph, pixels)
+
+
+def _look_for_samples(context: Context, clock: Clock) -> RunSamples:
+    project = context.project
+    for folder in project.missing_sources():
+        raise missing_folder(folder) if project.table.count() else _never_there(folder)
+    with clock.phase(context, "scan") as progress:
+        scan(project, progress, context.stop_if_asked)
+    check_trainable(project)
+    samples = RunSamples.of_project(project)
+    samples.write(context.folder)
+    _tell_what_was_left_out(context, project)
+    return samples
+
+
+def _never_there(folder: Path) -> DataError:
+    return DataError(
+        _("The folder {folder} does not exist.").format(folder=folder),
+        code="no-such-folder",
+        file=folder,
+        fix=_("Check the path."),
+    )
+
+
+def _tell_what_was_left_out(context: Context, project: Project) -> None:
+    count = project.table.count(state="out")
+    if count:
+        first = project.table.left_out(limit=3)
+        named = "; ".join(f"{sample.relative}: {sample.reason}" for sample in first)
+        context.emit(
+            "notice",
+            message=ngettext("{count} file was left out ({named}).", "{count} files were left out ({named}).", count).format(
+                count=count, named=named + ("; …" if count > len(first) else "")
+            ),
+        )
+    for counts in project.table.classes():
+        if counts.total - counts.test == 1:
+            context.emit(
+                "notice",
+                message=_("The class {label} has a single picture, so nothing can be said about how well it is recognised.").format(
+                    label=counts.label
+                ),
+            )
+
+
+def _weights(context: Context, clock: Clock) -> KeptWeights:
+    settings = context.settings
+    with clock.phase(context, "weights") as progress:
+        file = Path(settings.weights).expanduser() if settings.weights else None
+        kept = obtain(settings.backbone, file, progress, _asked_to_stop(context))
+    context.stop_if_asked()
+    choices = Choices.read(context.folder)
+    if choices and choices.digest != kept.digest:
+        raise RunError(
+            _("The weights of {backbone} are not those this run began with.").format(backbone=settings.backbone),
+            code="other-weights",
+            fix=_("Bring the earlier weights back, or start a new run."),
+        )
+    return kept
+
+
+def _asked_to_stop(context: Context) -> Callable[[], bool]:
+    return lambda: context.requested() == "stop"
+
+
+def _decode(context: Context, clock: Clock, choices: Choices, samples: RunSamples, pixels: PixelMap) -> RunSamples:
+    """Decode what is not in the pixel map yet; pictures that turn out broken leave the run, and the project's table says why."""
+    with clock.phase(context, "decode") as progress:
+        _check_space(pixels, len(pixels.missing(samples.contents)))
+        failed = pixels.decode(samples.sources, choices.threads, progress, context.stop_if_asked)
+    if not failed:
+        return samples
+    reasons = {source.content: error for source, error in failed}
+    table = context.project.table
+    for sample in table.samples():
+        if sample.content in reasons:
+            table.leave_out([sample.id], reasons[sample.content].message)
+    for error in list(reasons.values())[:5]:
+        context.emit("notice", message=_("Left out: {reason}").format(reason=error))
+    check_trainable(context.project)
+    left = samples.without(reasons.keys())
+    left.write(context.folder)
+    return left
+
+
+def _check_space(pixels: PixelMap, new: int) -> None:
+    """Say before the work begins that the disk can't hold it."""
+    need = new * pixels.row_bytes
+    free = shutil.disk_usage(pixels.folder).free
+    if need > free:
+        raise StorageError(
+            _("The decoded pictures need {need} MB, and {free} MB are free.").format(need=need // 2**20 + 1, free=free // 2**20),
+            code="disk-full",
+            file=pixels.folder,
+            fix=_("Free some space on this disk, or set TRANSFER_STUDIO_HOME to a folder on a larger one; then resume the run."),
+        )

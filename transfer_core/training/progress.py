@@ -1,0 +1,40 @@
+"""Phases with their time, and progress with the time left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from transfer_core.training.context import Context
+
+
+@dataclass
+class Clock:
+    """Seconds by phase; what is not part of a run's work (imports, the making of a graph) is told apart by its phase."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def phase(self, context: Context, name: str) -> Iterator[Callable[[int, int], None]]:
+        """Announce phase `name`, time it, and give a `progress(done, total)` that announces how far it is."""
+        context.stop_if_asked()
+        context.emit("phase", name=name)
+        start = time.perf_counter()
+
+        def progress(done: int, total: int) -> None:
+            passed = time.perf_counter() - start
+            rate = done / passed if done and passed > 0 else None
+            context.emit(
+                "progress",
+                done=done,
+                total=total,
+                images_per_second=round(rate, 2) if rate else None,
+                eta_seconds=round((total - done) / rate, 1) if rate else None,
+            )
+
+        try:
+            yield progress
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start

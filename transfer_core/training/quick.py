@@ -1,0 +1,62 @@
+"""The quick plan: features once, then a logistic head fitted by a solver. Usable within seconds, and where other plans start."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from transfer_core.features.extract import extract
+from transfer_core.features.logistic import LogisticFit, fit_logistic
+from transfer_core.training.conclude import Answers, Trained
+from transfer_core.training.folds import assign_folds, holds_out
+from transfer_core.training.prepare import Prepared
+
+
+def train_quick(prepared: Prepared) -> Trained:
+    """Fit the head on the frozen backbone's features. Validation answers are out of fold, the head is refitted on all samples.
+
+    Where the user gave a validation set, it is held out throughout, and the head learns from the rest alone.
+    """
+    context, samples = prepared.context, prepared.samples
+    store = prepared.store()
+    with prepared.clock.phase(context, "features") as progress:
+        extract(prepared.forward(), prepared.pixels, store, samples.contents, progress, context.stop_if_asked)
+    rows = store.rows()
+    learn, test = samples.of("train", "val"), samples.of("test")
+    classes = samples.classes
+    labels = learn.labels(classes)
+    folds = assign_folds(learn, context.settings.seed)
+    with prepared.clock.phase(context, "head"):
+        features = torch.from_numpy(rows[store.positions(learn.contents)])
+        fit = _fit(features, labels, len(classes), folds, prepared)
+        scored = folds >= 0
+        logits = fit.out_of_fold.numpy()[scored]
+    held_out = [sample for sample, fold in zip(learn.samples, folds, strict=True) if fold >= 0]
+    weight, bias = fit.weight.numpy(), fit.bias.numpy()
+    return Trained(
+        classes=classes,
+        weight=weight,
+        bias=bias,
+        temperature=fit.temperature,
+        features_graph=prepared.graph.file,
+        state=None,
+        learnt=features.numpy(),
+        learnt_labels=labels,
+        val=Answers(held_out, logits),
+        test=Answers(test.samples, rows[store.positions(test.contents)] @ weight.T + bias),
+        how_val="held-out" if len(np.unique(folds[scored])) < 2 else "out-of-fold",
+        head={"kind": "logistic", "strength": fit.strengths[fit.chosen]},
+        images=len(learn),
+    )
+
+
+def _fit(features: torch.Tensor, labels: np.ndarray, classes: int, folds: np.ndarray, prepared: Prepared) -> LogisticFit:
+    given = any(sample.given and sample.split == "val" for sample in prepared.samples.samples)
+    return fit_logistic(
+        features,
+        torch.from_numpy(labels),
+        classes,
+        torch.from_numpy(folds),
+        refit=not (given and holds_out(folds)),
+        checkpoint=prepared.context.stop_if_asked,
+    )
