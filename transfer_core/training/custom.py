@@ -94,8 +94,6 @@ def train_custom(prepared: Prepared) -> Trained:
             val_accuracy = float((val_logits.argmax(1).numpy() == val_labels).mean()) if len(val) else None
             best = val_loss is None or val_loss < best_loss
             best_loss = min(best_loss, val_loss) if val_loss is not None else best_loss
-            state = capture(epoch, epoch * steps_per_epoch, model, optimiser, scheduler, best_loss)
-            checkpoint.save(folder, state, best)
             context.emit(
                 "epoch",
                 step=epoch * steps_per_epoch,
@@ -107,6 +105,9 @@ def train_custom(prepared: Prepared) -> Trained:
                 learning_rate=scheduler.get_last_lr()[0],
                 seconds=time.perf_counter() - started,
             )
+            # Told first, kept second: killed in between, the epoch is told again, and readers drop the first telling.
+            state = capture(epoch, epoch * steps_per_epoch, model, optimiser, scheduler, best_loss)
+            checkpoint.save(folder, state, best)
             if context.requested() == "finish":
                 break
 

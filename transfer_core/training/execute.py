@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from typing import Any
+
+import psutil
 
 from transfer_core.training.conclude import conclude
 from transfer_core.training.context import Context
@@ -42,5 +43,10 @@ def execute(context: Context) -> dict[str, Any]:
 
 
 def _peak_rss_mb() -> int:
+    """The most memory this process has had in use, mapped files included."""
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset) // 2**20
+    import resource
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak // (1024 * 1024 if sys.platform == "darwin" else 1024)
+    return peak // (2**20 if sys.platform == "darwin" else 2**10)

@@ -1,0 +1,58 @@
+# Two commands do everything: `make app` and `make test`. Both make .venv and install into it when needed.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+JOBS ?= auto
+
+.PHONY: app test test-fast check bench messages wheel clean help
+
+help:
+	@echo "make app       install what is needed and open the app"
+	@echo "make test      install what is needed and run all tests (browser tests skip without a Chromium)"
+	@echo "make test-fast the tests without browser and slow ones"
+	@echo "make check     ruff and mypy"
+	@echo "make bench     every benchmark, each figure beside its goal"
+	@echo "make messages  bring the translation catalogues in step with the source"
+	@echo "make wheel     build dist/*.whl"
+
+app: $(VENV)/.app
+	$(BIN)/transfer-studio app
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n $(JOBS) -m "not browser and not slow"
+	$(BIN)/python -m pytest -m browser
+
+test-fast: $(VENV)/.dev
+	$(BIN)/python -m pytest -n $(JOBS) -m "not browser and not slow"
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks
+
+messages: $(VENV)/.dev
+	$(BIN)/python -m babel.messages.frontend extract -k _ -k ngettext:1,2 --no-location --sort-output -o $(VENV)/messages.pot transfer_core app.py pages
+	$(BIN)/python -m babel.messages.frontend update -D transfer_studio -i $(VENV)/messages.pot -d transfer_core/locales -l zh_CN --no-fuzzy-matching
+	$(BIN)/python -m babel.messages.frontend compile -D transfer_studio -d transfer_core/locales
+
+wheel: $(VENV)/.dev
+	$(BIN)/python -m build --wheel
+
+$(VENV)/bin/pip:
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Transfer Studio needs Python 3.11 or newer: make PYTHON=python3.12')"
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.app: $(VENV)/bin/pip pyproject.toml constraints.txt
+	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/bin/pip pyproject.toml constraints.txt
+	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e ".[dev]"
+	@touch $(VENV)/.app $@
+
+clean:
+	rm -rf $(VENV) dist build

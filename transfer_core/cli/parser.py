@@ -1,0 +1,43 @@
+"""What can be given to `transfer-studio`, command by command."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, NoReturn
+
+from transfer_core import __version__
+from transfer_core.cli import app, doctor, evaluate, predict, projects, runs, train
+from transfer_core.errors import TransferError
+from transfer_core.i18n import _
+
+PROGRAM = "transfer-studio"
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are ours, so that they are told like any other."""
+
+    def __init__(self, **options: Any):
+        # A shortened option would change its meaning as soon as a longer one is added.
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what is wrong with the command line."""
+        raise TransferError(
+            _("This command can't be understood: {reason}.").format(reason=message),
+            code="usage",
+            fix=_("See: {command} --help").format(command=self.prog),
+        )
+
+
+def build_parser() -> Parser:
+    """The parser of the whole command line; the chosen command is `options.run_command(options) -> int`."""
+    parser = Parser(
+        prog=PROGRAM,
+        description=_("Open a folder of labelled photographs, get an image classifier you can trust, and keep it."),
+        epilog=_("Example: {command}").format(command=f"{PROGRAM} train flowers"),
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}", help=_("print the version"))
+    commands = parser.add_subparsers(title=_("commands"), metavar=_("COMMAND"), required=True)
+    for module in (app, train, predict, evaluate, runs, projects, doctor):
+        module.add(commands)
+    return parser
