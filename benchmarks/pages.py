@@ -1,0 +1,150 @@
+"""The pages as a person meets them: how soon the first one stands, what the server needs, how long a tick of the live view takes.
+
+    python -m benchmarks.pages
+
+Needs a Chromium and Playwright; uses the built-in sample, so nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks.figures import Report
+
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
+TICKS = 5
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("localhost", 0))
+        return int(found.getsockname()[1])
+
+
+def start_app(home: Path, port: int) -> subprocess.Popen[str]:
+    """`transfer-studio app`, without opening a browser."""
+    command = [sys.executable, "-m", "transfer_core.cli", "app", "--no-browser", "--port", str(port)]
+    environment = os.environ | {"TRANSFER_STUDIO_HOME": str(home), "TRANSFER_STUDIO_LANGUAGE": "en"}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
+
+
+def first_page(browser: Any, home: Path) -> tuple[float, subprocess.Popen[str], int]:
+    """Seconds from the command until the home page's title is on the screen of an open browser."""
+    port = free_port()
+    page = browser.new_page()
+    began = time.perf_counter()
+    process = start_app(home, port)
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("localhost", port)) == 0:
+                break
+        time.sleep(0.01)
+    page.goto(f"http://localhost:{port}/", wait_until="commit")
+    page.get_by_role("heading", level=1).wait_for()
+    seconds = time.perf_counter() - began
+    page.close()
+    return seconds, process, port
+
+
+def ticks(page: Any, count: int) -> list[float]:
+    """Seconds from the browser's request for a tick of the live view to the server's last word on it."""
+    session = page.context.new_cdp_session(page)
+    frames: list[tuple[float, str]] = []
+    session.on("Network.webSocketFrameSent", lambda event: frames.append((event["timestamp"], "sent")))
+    session.on("Network.webSocketFrameReceived", lambda event: frames.append((event["timestamp"], "received")))
+    session.send("Network.enable")
+    deadline = time.monotonic() + 60
+    while sum(kind == "sent" for _, kind in frames) < count + 1 and time.monotonic() < deadline:
+        page.wait_for_timeout(200)
+    sent = [moment for moment, kind in frames if kind == "sent"]
+    times = []
+    for began, following in zip(sent, sent[1:], strict=False):
+        answers = [moment for moment, kind in frames if kind == "received" and began <= moment < following]
+        if answers:
+            times.append(answers[-1] - began)
+    return times[:count]
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    """End the page server."""
+    process.send_signal(signal.SIGINT)
+    process.wait(20)
+
+
+def main(arguments: list[str] | None = None) -> Report:
+    """Measure, and keep the results."""
+    report = Report("pages")
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if chromium is None:
+        print("skipped: no Chromium was found; install one, or set CHROMIUM to its path")
+        return report
+    from playwright.sync_api import sync_playwright
+
+    from transfer_core.data.scan import scan
+    from transfer_core.runs import launch
+    from transfer_core.runs.folder import create_run, read_state
+    from transfer_core.training.settings import RunSettings
+
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        home = Path(folder) / "home"
+        os.environ["TRANSFER_STUDIO_HOME"] = str(home)
+        from transfer_core.data.sample_project import sample_project
+
+        project = sample_project()
+        scan(project)
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        times = []
+        for _attempt in range(5):
+            seconds, process, port = first_page(browser, home)
+            times.append(seconds)
+            if _attempt < 4:
+                stop(process)
+        report.details["first page"] = times
+        report.add("first page, from the command to the title on the screen", statistics.median(times), 2.5, unit="s")
+        page = browser.new_page()
+        quick = create_run(project, RunSettings())
+        launch.start(quick)
+        while not read_state(quick).ended:
+            time.sleep(0.2)
+        for name in ("", "Data", "Backbone", "Train", "Results", "Try", "Runs", "Settings"):
+            page.goto(f"http://localhost:{port}/{name}?project={project.folder.name}&run={quick.id}")
+            page.get_by_role("heading", level=1).wait_for()
+            page.wait_for_timeout(1500)
+        run = create_run(project, RunSettings(plan="custom", epochs=200, freeze="none"))
+        launch.start(run)
+        page.goto(f"http://localhost:{port}/Train?project={project.folder.name}&run={run.id}")
+        while not read_state(run).history.epochs:
+            page.wait_for_timeout(500)
+        busy = psutil.cpu_percent(interval=1)
+        found = ticks(page, TICKS)
+        report.details["ticks"] = {"seconds": found, "processor busy, percent": busy}
+        report.add("a tick of the live view while training holds the cores, median", statistics.median(found), 0.25, unit="s")
+        state = json.loads((home / ".studio" / "app" / "server.json").read_bytes())
+        memory = psutil.Process(state["pid"]).memory_info().rss / 2**20
+        report.add("page server's memory after all pages", memory, 250, unit="MB")
+        maps = Path(f"/proc/{state['pid']}/maps")
+        if maps.exists():
+            report.add("libraries of torch in the page server", sum("libtorch" in line for line in maps.read_text().splitlines()), 0)
+        launch.stop(run)
+        browser.close()
+        stop(process)
+    report.keep()
+    return report
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""The backbones there are: the built-in starter and torchvision's classification networks. Never imports torch."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from transfer_core.errors import BackboneError
+from transfer_core.i18n import _
+from transfer_core.images.view import View
+
+SCHEMA = 1
+CATALOGUE = Path(__file__).parent / "torchvision.json"
+STARTER = "starter"
+STARTER_FILE = Path(__file__).parent / "starter" / "starter.safetensors"
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class BackboneInfo:
+    """What is known of a backbone before its weights are here, from torchvision's own metadata."""
+
+    name: str  # as torchvision's builder, or "starter"
+    family: str  # torchvision's module, such as "resnet"; stages are told by family
+    title: str  # for people
+    weights: str  # torchvision's entry, such as IMAGENET1K_V2; "" for the starter
+    accuracy: float | None  # ImageNet top-1, percent
+    parameters: int  # of the whole network, classifier included
+    multiply_adds: float  # for one picture of `crop` pixels, in units of 10^9
+    file_size: int  # of the weights, bytes
+    crop: int  # side of what the network was evaluated on, pixels
+    resize: int  # side of the square that `crop` is the centre of, pixels
+    mean: Triple  # of RGB values in 0..1
+    std: Triple
+    licence: str | None  # where torchvision states one; None: as torchvision and ImageNet
+    minimum_size: int  # smallest side that torchvision vouches for, pixels
+    feature_count: int  # D of the pooled features
+    head: str  # torchvision's name of the classifier that a backbone leaves off; "" where there is none
+    layout: str  # digest of the names and shapes of the parameters without the head
+
+    @property
+    def view(self) -> View:
+        """The written-down resize that pictures for this backbone get."""
+        return View(self.crop, self.resize)
+
+
+def catalogue() -> dict[str, BackboneInfo]:
+    """All backbones by name, the starter first."""
+    found = dict(_read())
+    if STARTER_FILE.exists():
+        found[STARTER] = replace(found[STARTER], file_size=STARTER_FILE.stat().st_size)
+    return found
+
+
+@cache
+def _read() -> dict[str, BackboneInfo]:
+    entries = json.loads(CATALOGUE.read_bytes())["backbones"]
+    return {name: _info(name, entry) for name, entry in entries.items()}
+
+
+def _info(name: str, entry: dict[str, Any]) -> BackboneInfo:
+    return BackboneInfo(name=name, **(entry | {"mean": tuple(entry["mean"]), "std": tuple(entry["std"])}))
+
+
+def backbone_info(name: str) -> BackboneInfo:
+    """The backbone of that name; raises BackboneError naming those that are spelled like it."""
+    known = catalogue()
+    if name in known:
+        return known[name]
+    close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    raise BackboneError(
+        _("There is no backbone named {name}.").format(name=name),
+        code="unknown-backbone",
+        fix=_("Did you mean {names}?").format(names=", ".join(close))
+        if close
+        else _("The command `transfer-studio backbones` lists them."),
+    )
+
+
+def layout_of(shapes: Mapping[str, Iterable[int]]) -> str:
+    """A digest of parameter names and shapes: what tells one architecture's state dict from another's.
+
+    BatchNorm's batch counters don't count: files saved before torch 0.4.1 lack them.
+    """
+    lines = (f"{name}:{','.join(map(str, shape))}" for name, shape in shapes.items() if not is_counter(name))
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
+
+
+def is_counter(name: str) -> bool:
+    """Whether `name` is BatchNorm's count of batches, which eval mode never reads."""
+    return name.rpartition(".")[2] == "num_batches_tracked"
