@@ -16,11 +16,12 @@ class TransferError(Exception):
     default_code = "error"
 
     def __init__(self, message: str, *, code: str | None = None, file: Path | str | None = None, fix: str | None = None):
+        message = _printable(message)
         super().__init__(message)
         self.code = code or self.default_code
         self.message = message
-        self.file = str(file) if file is not None else None
-        self.fix = fix
+        self.file = _printable(str(file)) if file is not None else None
+        self.fix = _printable(fix) if fix is not None else None
 
     def as_data(self) -> dict[str, Any]:
         """The error as `{"code", "message", "file", "fix"}`, for events and `--json`."""
@@ -33,6 +34,11 @@ class TransferError(Exception):
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.message, self.fix) if part)
+
+
+def _printable(text: str) -> str:
+    """`text` with a ? for each byte of a file name that is no text: those can be neither printed nor written down."""
+    return text.encode("utf-8", "replace").decode()
 
 
 class ImageError(TransferError):

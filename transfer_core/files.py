@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -17,7 +18,8 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
     Raises StorageError naming `path` when the disk refuses; no partial file stays behind.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    # Not named after `path`: a name as long as file systems allow could not be made longer.
+    temporary = path.with_name(f".{secrets.token_hex(8)}.partial")
     try:
         with temporary.open("wb") as file:
             write(file)
@@ -28,7 +30,9 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     except OSError as error:
         raise storage_error(error, path) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        # Where it could not even be opened, its removal may be refused too, and must not hide the sentence.
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from transfer_core.errors import storage_error
+
 VARIABLE = "TRANSFER_STUDIO_HOME"
 
 
@@ -15,9 +17,15 @@ def home() -> Path:
 
 
 def own_folder(name: str) -> Path:
-    """A folder of ours inside `home()`, made when missing; its dot keeps it out of the list of projects."""
+    """A folder of ours inside `home()`, made when missing; its dot keeps it out of the list of projects.
+
+    Raises StorageError when it can't be made.
+    """
     folder = home() / ".studio" / name
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error(error, folder) from error
     return folder
 
 

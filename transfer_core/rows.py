@@ -66,8 +66,13 @@ class RowStore:
         data = np.ascontiguousarray(rows, dtype=self.dtype)
         if data.shape != (len(keys), *self.shape):
             raise ValueError(f"expected {len(keys)} rows of {self.shape}, got {data.shape}")
+        names = [bytes.fromhex(key) for key in keys]
+        if any(len(name) != KEY_BYTES for name in names):
+            raise ValueError(f"a key has {KEY_BYTES} bytes")
+        # Keys of rows that were lost would become the keys of the rows written now, were this writer killed in between.
+        _cut(self._keys_file, self._count * KEY_BYTES)
         _write_at(self._rows_file, data.data.cast("B"), self._count * self.row_bytes)
-        _write_at(self._keys_file, memoryview(b"".join(bytes.fromhex(key) for key in keys)), self._count * KEY_BYTES)
+        _write_at(self._keys_file, memoryview(b"".join(names)), self._count * KEY_BYTES)
         for offset, key in enumerate(keys):
             self._index[key] = self._count + offset
         self._count += len(keys)
@@ -81,6 +86,14 @@ class RowStore:
         if not self._count:
             return np.empty((0, *self.shape), self.dtype)
         return np.memmap(self._rows_file, self.dtype, "r", shape=(self._count, *self.shape))
+
+
+def _cut(file: Path, length: int) -> None:
+    try:
+        if file.exists() and file.stat().st_size > length:
+            os.truncate(file, length)
+    except OSError as error:
+        raise storage_error(error, file) from error
 
 
 def _write_at(file: Path, data: memoryview, offset: int) -> None:

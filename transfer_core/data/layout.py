@@ -43,7 +43,7 @@ def walk(root: Path, split: str | None = None) -> Iterator[Found]:
     root = Path(root)
     check_folder(root)
     inner = _unwrap(root)
-    folders = sorted(entry.name for entry in os.scandir(inner) if entry.is_dir() and not _ignored(entry.name))
+    folders = sorted(entry.name for entry in os.scandir(inner) if _is_folder(entry) and not _ignored(entry.name))
     tops = {name: SPLIT_FOLDERS.get(name.lower()) for name in folders}
     # A class may be called "train" (beside "bus" and "car"): these are splits only if all the folders are.
     has_splits = "train" in tops.values() and all(tops.values())
@@ -53,8 +53,8 @@ def walk(root: Path, split: str | None = None) -> Iterator[Found]:
         given, inside = (tops.get(parts[0]), parts[1:]) if has_splits and len(parts) > 1 else (None, parts)
         if reason is None and len(inside) < 2:
             reason = _("it lies in no class folder")
-        label = unicodedata.normalize("NFC", inside[0]) if len(inside) > 1 else None
-        if reason is None and not _is_text(relative):
+        label = unicodedata.normalize("NFC", inside[0]) if len(inside) > 1 and _is_text(inside[0]) else None
+        if not _is_text(relative):
             reason = _("its name is not valid text")
             relative = relative.encode("utf-8", "replace").decode()
         yield Found(path, relative, label, split or given, reason)
@@ -62,14 +62,15 @@ def walk(root: Path, split: str | None = None) -> Iterator[Found]:
 
 def check_folder(root: Path) -> None:
     """Raise DataError unless `root` is a folder that can be listed."""
-    if not root.exists():
+    # Of os.path and not of Path, which raise for a name too long, a ring of links, or a folder above that may not be read.
+    if not os.path.exists(root):  # noqa: PTH110
         raise DataError(
             _("The folder {folder} does not exist.").format(folder=root),
             code="no-such-folder",
             file=root,
             fix=_("Check the path, or pick the folder again if it was moved."),
         )
-    if not root.is_dir():
+    if not os.path.isdir(root):  # noqa: PTH112
         raise DataError(
             _("{folder} is a file, not a folder.").format(folder=root),
             code="not-a-folder",
@@ -90,10 +91,10 @@ def _unwrap(root: Path) -> Path:
     inner = root
     while True:
         entries = [entry for entry in os.scandir(inner) if not _ignored(entry.name)]
-        if len(entries) != 1 or not entries[0].is_dir() or entries[0].is_symlink():
+        if len(entries) != 1 or not _is_folder(entries[0]) or entries[0].is_symlink():
             return inner
         below = Path(entries[0].path)
-        if not os.access(below, os.R_OK | os.X_OK) or not any(entry.is_dir() for entry in os.scandir(below)):
+        if not os.access(below, os.R_OK | os.X_OK) or not any(_is_folder(entry) for entry in os.scandir(below)):
             return inner
         inner = below
 
@@ -112,16 +113,23 @@ def _files(folder: Path, limit: Path, parts: tuple[str, ...] = ()) -> Iterator[t
             target = Path(os.path.realpath(path))
             if not target.is_relative_to(limit):
                 yield path, inside, _("it is a link that leads out of the folder")
-            elif entry.is_dir():
+            elif _is_folder(entry):
                 yield path, inside, _("it is a link to a folder")
-            elif not target.exists():
+            elif not os.path.exists(target):  # noqa: PTH110
                 yield path, inside, _("it is a link to a file that does not exist")
             else:
                 yield path, inside, None
-        elif entry.is_dir():
+        elif _is_folder(entry):
             yield from _files(path, limit, inside)
         else:
             yield path, inside, None
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # links in a ring
+        return False
 
 
 def _ignored(name: str) -> bool:

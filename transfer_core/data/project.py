@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import time
@@ -57,7 +58,7 @@ class Project:
     def create(cls, name: str, sources: Sequence[Source | Path], seed: int = 0) -> Project:
         """A new project of this name under `places.home()`; raises StorageError when it can't be written."""
         given = [source if isinstance(source, Source) else Source(source) for source in sources]
-        absolute = [Source(source.folder.expanduser().absolute(), source.split) for source in given]
+        absolute = [Source(_absolute(source.folder), source.split) for source in given]
         folder = _free_folder(home(), name)
         try:
             (folder / "runs").mkdir(parents=True)
@@ -82,23 +83,30 @@ class Project:
             ) from error
         except (OSError, ValueError) as error:
             raise DataError(_("{file} can't be read: {reason}.").format(file=file, reason=error), file=file) from error
-        if data.get("schema", 0) > SCHEMA:
-            raise DataError(
-                _("{file} was written by a newer version of this program.").format(file=file),
-                code="newer-schema",
-                file=file,
-                fix=_("Update Transfer Studio."),
-            )
-        sources = [Source(Path(entry["folder"]), entry.get("split")) for entry in data.get("sources", [])]
-        return cls(Path(folder).absolute(), data["name"], sources, data.get("seed", 0), data.get("created", 0.0))
+        try:
+            if data["schema"] > SCHEMA:
+                raise DataError(
+                    _("{file} was written by a newer version of this program.").format(file=file),
+                    code="newer-schema",
+                    file=file,
+                    fix=_("Update Transfer Studio."),
+                )
+            sources = [Source(Path(entry["folder"]), entry.get("split")) for entry in data.get("sources", [])]
+            seed, created = int(data.get("seed", 0)), float(data.get("created", 0.0))
+            name = data["name"]
+            if not isinstance(name, str):
+                raise TypeError(f"name is {name!r}")
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DataError(_("{file} is damaged: {reason}.").format(file=file, reason=error), file=file) from error
+        return cls(Path(folder).absolute(), name, sources, seed, created)
 
     @classmethod
     def for_source(cls, folder: Path, test: Path | None = None) -> Project:
         """The project of this data folder (and separate test folder), made on first use; a project's folder opens that project."""
-        folder = Path(folder).expanduser().absolute()
-        if (folder / FILE).exists():
+        folder = _absolute(folder)
+        if os.path.exists(folder / FILE):  # noqa: PTH110 - unlike Path, it doesn't raise for a name too long
             return cls.open(folder)
-        wanted = [Source(folder)] + ([Source(Path(test).expanduser().absolute(), "test")] if test else [])
+        wanted = [Source(folder)] + ([Source(_absolute(test), "test")] if test else [])
         for project in _projects():
             if project.sources == wanted:
                 return project
@@ -156,7 +164,7 @@ class Project:
         """Say that source folder `old` is at `new` now; raises DataError when `new` is not a folder."""
         if not Path(new).is_dir():
             raise DataError(_("{folder} is not a folder.").format(folder=new), code="not-a-folder", file=new)
-        new = Path(new).absolute()
+        new = _absolute(new)
         self.sources = [Source(new, source.split) if source.folder == old else source for source in self.sources]
         self._write()
 
@@ -208,6 +216,23 @@ def _projects() -> list[Project]:
         except DataError:
             continue
     return projects
+
+
+def _absolute(folder: Path) -> Path:
+    """The one way this folder is written down, so that it is recognised; raises DataError when its name is not text."""
+    absolute = Path(os.path.expanduser(folder)).absolute()  # noqa: PTH111 - unlike Path, it leaves a ~name it doesn't know
+    if ".." in absolute.parts:
+        absolute = absolute.resolve()
+    try:
+        str(absolute).encode()
+    except UnicodeEncodeError as error:
+        raise DataError(
+            _("The name of the folder {folder} is not valid text.").format(folder=absolute),
+            code="bad-name",
+            file=absolute,
+            fix=_("Rename the folder."),
+        ) from error
+    return absolute
 
 
 def _checked_name(name: str) -> str:

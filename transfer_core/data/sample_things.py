@@ -62,9 +62,10 @@ def ellipse(x: float, y: float, width: float, height: float, count: int = 28) ->
 def ribbon(path: Points, start: float, end: float | None = None) -> Points:
     """A stroke along a path as an outline, its half-width running from `start` to `end`."""
     half = np.linspace(start, start if end is None else end, len(path))[:, None]
-    along = np.gradient(path, axis=0)
-    across = np.stack([-along[:, 1], along[:, 0]], 1) / np.maximum(np.hypot(*along.T), 1e-9)[:, None]
-    return np.concatenate([path + half * across, (path - half * across)[::-1]])
+    padded = np.concatenate([path[:1], path, path[-1:]])
+    along = padded[2:] - padded[:-2]
+    across = half * (along[:, ::-1] * [-1.0, 1.0]) / np.maximum(np.hypot(along[:, :1], along[:, 1:]), 1e-9)
+    return np.concatenate([path + across, (path - across)[::-1]])
 
 
 def turned(points: Points, angle: float) -> Points:
@@ -89,7 +90,7 @@ def markings(colours: Colours, generator: np.random.Generator, reach: float = 1.
         bars = np.arange(-1.2, 1.2, step) * reach
         width = step * generator.uniform(0.15, 0.3)
         along = np.array([[-1.2, 0.0], [-0.4, 0.06], [0.4, -0.06], [1.2, 0.0]]) * reach
-        return [(turned(ribbon(along + [0, bar], width), angle), colour) for bar in bars]
+        return [(turned(ribbon(along + np.array([0.0, bar]), width), angle), colour) for bar in bars]
     count, largest = (int(generator.integers(5, 14)), 0.14) if kind == "spots" else (40, 0.035)
     places = generator.uniform(-reach, reach, (count, 2))
     radii = generator.uniform(0.4, 1, count) * largest
@@ -213,8 +214,8 @@ def leaf(colours: Colours, generator: np.random.Generator) -> list[Part]:
 def mushroom(colours: Colours, generator: np.random.Generator) -> list[Part]:
     """A stem, perhaps with a ring, under a cap that is round, pointed, flat or bell-shaped, perhaps with gills."""
     wide, high = generator.uniform(0.62, 1.0), generator.uniform(0.45, 1.0)
-    base, lean = generator.uniform(0.13, 0.26), generator.normal(0, 0.1)
-    stem = smooth(np.array([[0, -0.15], [lean * 0.4, 0.4], [lean, 0.98]]), closed=False)
+    base, lean = generator.uniform(0.11, 0.22), generator.normal(0, 0.1)
+    stem = smooth(np.array([[0, -0.15], [lean * 0.4, 0.45], [lean, generator.uniform(0.9, 1.2)]]), closed=False)
     pale = colours.light if generator.random() < 0.6 else colours.second
     parts = [Part(ribbon(stem, base * generator.uniform(0.6, 0.9), base), pale, shade=0.35)]
     if generator.random() < 0.35:

@@ -52,6 +52,7 @@ def scan(
     known = {(sample.source, sample.relative): sample for sample in table.samples(state=None)}
     seen: set[tuple[int, str]] = set()
     changed: list[tuple[int, Found, int, int]] = []
+    set_aside: list[tuple[int, Found, int, int]] = []
     for number, source in enumerate(project.sources):
         for found in walk(source.folder, source.split):
             key = (number, found.relative)
@@ -61,7 +62,13 @@ def scan(
             same = old and (old.size, old.mtime_ns, old.label, old.given_split) == (size, mtime, found.label, found.split)
             if not same:
                 changed.append((number, found, size, mtime))
+            elif old and old.state == "out" and old.content:
+                set_aside.append((number, found, size, mtime))
     gone = [sample.id for key, sample in known.items() if key not in seen]
+    # A picture may be left out because a held-out one is its copy: where that one went, it is looked at anew.
+    stays = seen - {(number, found.relative) for number, found, _size, _mtime in changed}
+    went = {sample.content for key, sample in known.items() if key not in stays}
+    changed += [item for item in set_aside if known[item[0], item[1].relative].content in went]
     done = 0
     with ThreadPoolExecutor(THREADS) as pool:
         for batch in _batches(changed):
@@ -79,8 +86,8 @@ def scan(
 
 
 def check_trainable(project: Project) -> None:
-    """Raise DataError unless there are two classes with pictures to learn from."""
-    classes = [count for count in project.table.classes() if count.train + count.val]
+    """Raise DataError unless there are two classes with pictures to learn from: a validation set alone teaches nothing."""
+    classes = [count for count in project.table.classes() if count.train]
     folder = project.sources[0].folder if project.sources else project.folder
     if not classes:
         left_out = project.table.count(state="out")
@@ -137,6 +144,7 @@ def _read(item: tuple[int, Found, int, int]) -> dict[str, Any]:
             row["reason"] = error.message
         except OSError as error:
             row["reason"] = _("it can't be read: {reason}").format(reason=error.strerror or error)
+            row["mtime_ns"] = 0  # a permission that is given later changes neither size nor time: try again at every scan
     return row
 
 

@@ -61,14 +61,16 @@ def state(project: Project) -> ScanState:
     """What the last scan of `project` says of itself; one whose process died counts as none."""
     try:
         data = json.loads((_folder(project) / "state.json").read_bytes())
-    except (OSError, ValueError):
-        return ScanState("none")
-    alive = data["status"] != "running" or ("pid" in data and _lives(data["pid"], data["created"]))
-    # Between its start and its first words a scan has no process id on record yet.
-    starting = "pid" not in data and time.time() - data.get("time", 0) < 10
-    if not alive and not starting:
-        return ScanState("none")
-    return ScanState(data["status"], data.get("done", 0), data.get("total", 0), data.get("error"), data.get("report"))
+        # Between its start and its first words a scan has no process id on record yet.
+        if "pid" in data:
+            alive = _lives(data["pid"], data["created"])
+        else:
+            alive = time.time() - data.get("time", 0) < 10
+        if data["status"] in ("finished", "failed") or (data["status"] == "running" and alive):
+            return ScanState(data["status"], data.get("done", 0), data.get("total", 0), data.get("error"), data.get("report"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        pass  # never begun, or damaged, which is as good as never begun: it lies in the cache
+    return ScanState("none")
 
 
 def _lives(pid: int, created: float) -> bool:

@@ -12,6 +12,7 @@ from transfer_core.files import write_bytes
 from transfer_core.i18n import _
 
 MAX_FILES = 2000
+MOST_BYTES = 160  # of a name; file systems take 255
 
 
 def save_upload(name: str, files: Iterable[tuple[str, bytes]]) -> Project:
@@ -26,7 +27,7 @@ def save_upload(name: str, files: Iterable[tuple[str, bytes]]) -> Project:
         parts = [_plain(part) for part in PurePosixPath(given.replace("\\", "/")).parts if part not in ("/", ".", "..")]
         if not parts or count >= MAX_FILES:
             continue
-        target = _free(pictures.joinpath(*parts[-4:]))
+        target = _target(pictures, parts[-4:])
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -44,8 +45,25 @@ def save_upload(name: str, files: Iterable[tuple[str, bytes]]) -> Project:
 
 
 def _plain(part: str) -> str:
-    """`part` without characters that some file system refuses; never empty, never a dot name."""
-    return re.sub(r'[\x00-\x1f<>:"|?*]', "_", part).strip(" .")[:120] or "_"
+    """`part` without characters that some file system refuses and short enough for all; never empty, never a dot name."""
+    text = part.encode("utf-8", "replace").decode()
+    plain = re.sub(r'[\x00-\x1f<>:"|?*]', "_", text).strip(" .")
+    path = PurePosixPath(plain or "_")
+    return _shortened(path.stem, MOST_BYTES) + _shortened(path.suffix, MOST_BYTES // 4)
+
+
+def _shortened(text: str, most: int) -> str:
+    return text.encode()[:most].decode(errors="ignore")
+
+
+def _target(pictures: Path, parts: list[str]) -> Path:
+    """Where a file may be put: no other file lies there, or where one of its folders has to be."""
+    folder = pictures
+    for part in parts[:-1]:
+        folder = folder / part
+        while folder.is_file():
+            folder = folder.with_name(folder.name + "_")
+    return _free(folder / parts[-1])
 
 
 def _free(path: Path) -> Path:

@@ -63,18 +63,21 @@ def fit_logistic(
     """Fit heads on `features [N, D]` float32 with `labels [N]` int64, and choose the strength by out-of-fold scores.
 
     `folds [N]` int64 numbers the fold that holds a sample out, -1 for none. The head is that of all samples, or without `refit` that of
-    fold 0, which then has never seen the samples held out. `checkpoint()` is called every step and may raise to stop.
+    fold 0, where the samples held out choose the strength and have no other influence, not even on the scale of the features.
+    `checkpoint()` is called every step and may raise to stop.
     Memory: two copies of the features and about 200 MB; time: two products of N x D x (folds + 1) x strengths x classes a step.
     """
     held_out = int(folds.max().item()) + 1
-    with _threads_for(len(features) * min(features.shape) * (held_out + 1) * len(strengths) * classes):
-        components, mean, projection = _principal(features)
-        problems = _Problems(components, labels, classes, folds, held_out, strengths)
+    refit = refit or not held_out
+    fold_count = held_out + refit  # the fold that holds nothing out comes last
+    with _threads_for(len(features) * min(features.shape) * fold_count * len(strengths) * classes):
+        components, mean, projection = _principal(features, None if refit else folds != 0)
+        problems = _Problems(components, labels, classes, folds, fold_count, strengths)
         solution, steps = _solve(problems, checkpoint)
         out_of_fold = problems.out_of_fold(solution)
     temperatures, losses = _calibrated(out_of_fold[folds >= 0], labels[folds >= 0])
     chosen = int(np.argmin(losses)) if held_out else len(strengths) // 2
-    final = solution.view(-1, held_out + 1, len(strengths), classes)[:, -1 if refit else 0, chosen]
+    final = solution.view(-1, fold_count, len(strengths), classes)[:, -1 if refit else 0, chosen]
     weight = (projection @ final[:-1]).T.contiguous()
     bias = final[-1] - weight @ mean
     return LogisticFit(
@@ -101,45 +104,48 @@ def _threads_for(products: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _principal(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """`(components [N, r], mean [D], projection [D, r])` with `components = (features - mean) @ projection`, standardised first."""
-    count, width = features.shape
-    mean = features.mean(0)
-    spread = features.std(0, correction=0)
+def _principal(features: Tensor, learnt: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """`(components [N, r], mean [D], projection [D, r])` with `components = (features - mean) @ projection`, standardised first.
+
+    The mean, scale and directions are those of the rows in the mask `learnt [N]`; None means all.
+    """
+    rows = features if learnt is None else features[learnt]
+    count, width = rows.shape
+    mean = rows.mean(0)
+    spread = rows.std(0, correction=0)
     scale = torch.where(spread > 1e-6, 1 / spread.clamp_min(1e-6), 0)
-    standard = (features - mean) * scale
+    standard = (rows - mean) * scale
     if count <= width:
         values, vectors = torch.linalg.eigh(standard @ standard.T)
         keep = values > values[-1] * 1e-6
-        values, vectors = values[keep], vectors[:, keep]
-        components = vectors * values.sqrt()
-        projection = standard.T @ (vectors / values.sqrt())
+        projection = standard.T @ (vectors[:, keep] / values[keep].sqrt())
     else:
         values, vectors = torch.linalg.eigh(standard.T @ standard)
         projection = vectors[:, values > values[-1] * 1e-6]
-        components = standard @ projection
+    components = (standard if learnt is None else (features - mean) * scale) @ projection
     return components.contiguous(), mean, projection * scale[:, None]
 
 
 class _Problems:
     """Loss and gradient of all problems at once. Parameters are `[r + 1, P * classes]`, the bias last and not regularised."""
 
-    def __init__(self, components: Tensor, labels: Tensor, classes: int, folds: Tensor, held_out: int, strengths: tuple[float, ...]):
+    def __init__(self, components: Tensor, labels: Tensor, classes: int, folds: Tensor, fold_count: int, strengths: tuple[float, ...]):
         count = len(components)
         self.components = components
         self.labels = labels
         self.classes = classes
         self.folds = folds
-        self.fold_of_problem = torch.arange(held_out + 1).repeat_interleave(len(strengths))
+        self.fold_of_problem = torch.arange(fold_count).repeat_interleave(len(strengths))
         self.strength_count = len(strengths)
-        used = torch.stack([(folds != fold).sum() for fold in range(held_out + 1)])[self.fold_of_problem].float()
-        strength = torch.tensor(strengths).repeat(held_out + 1)
+        used = torch.stack([(folds != fold).sum() for fold in range(fold_count)])[self.fold_of_problem].float()
+        strength = torch.tensor(strengths).repeat(fold_count)
         self.used = used
         self.decay = 1 / (strength * used)
         self.block = max(1, BLOCK // (len(strength) * classes))
         self.shape = (components.shape[1] + 1, len(strength), classes)
         # Boehning: the Hessian of the cross-entropy is at most (1/2)(I - 11'/classes) x the second moment of the inputs.
-        moment = torch.cat([components.square().mean(0), torch.ones(1)])
+        learnt = (folds[:, None] != torch.arange(fold_count)).any(1).float()
+        moment = torch.cat([(learnt / learnt.sum()) @ components.square(), torch.ones(1)])
         regularised = torch.ones(self.shape[0])
         regularised[-1] = 0
         self.regularised = regularised[:, None, None]
@@ -173,7 +179,7 @@ class _Problems:
         """Logits `[N, strengths, classes]` of each sample from the problems that held it out; NaN where none did."""
         by_fold = parameters.view(self.shape[0], -1, self.strength_count, self.classes)
         result = torch.full((len(self.components), self.strength_count, self.classes), torch.nan)
-        for fold in range(by_fold.shape[1] - 1):
+        for fold in range(by_fold.shape[1]):
             rows = self.folds == fold
             logits = self.components[rows] @ by_fold[:-1, fold].flatten(1) + by_fold[-1, fold].flatten()
             result[rows] = logits.view(-1, self.strength_count, self.classes)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from transfer_core.errors import ImageError
 from transfer_core.i18n import _
@@ -21,6 +21,17 @@ MAX_BYTES = 256 * 1024 * 1024
 MAX_PIXELS = 100_000_000
 
 _ORIENTATION = 0x0112
+# What brings a stored picture upright, by EXIF orientation.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_PNG_NOTES = (b"eXIf", b"tiff:Orientation", b"Raw profile type exif")
 
 
 @dataclass(frozen=True)
@@ -42,11 +53,12 @@ def open_rgb(source: Path | bytes, need: int | None = None, name: str | None = N
     label = name or (str(source) if isinstance(source, Path) else _("this picture"))
     try:
         with _open(source, label) as image:
+            # Before the draft: what one door refuses for its size must not come in by another.
+            _check_size(image, label)
             if need is not None and image.format in ("JPEG", "MPO"):
                 image.draft(None, (2 * need, 2 * need))
-            _check_size(image, label)
             image.load()
-            return _upright(_eight_bit_rgb(image, label))
+            return _eight_bit_rgb(_upright(image), label)
     except ImageError:
         raise
     except MemoryError as error:
@@ -61,7 +73,9 @@ def inspect(data: bytes, name: str) -> Header:
         with _open(data, name) as image:
             _check_size(image, name)
             width, height = image.size
-            if image.getexif().get(_ORIENTATION, 1) >= 5:
+            # Pillow decodes all of a PNG to look for a note after its pixels, and has turned the size of a TIFF already.
+            noted = image.format != "PNG" or any(mark in data for mark in _PNG_NOTES)
+            if noted and image.format != "TIFF" and _orientation(image) >= 5:
                 width, height = height, width
             return Header(width, height, image.format or "")
     except ImageError:
@@ -139,12 +153,19 @@ def _eight_bit_rgb(image: Image.Image, label: str) -> Image.Image:
         opaque = image.convert("RGBA")
         white = Image.new("RGBA", opaque.size, "white")
         white.alpha_composite(opaque)
-        white.info.update({key: image.info[key] for key in ("exif",) if key in image.info})
         return white.convert("RGB")
     return image.convert("RGB")
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    if image.getexif().get(_ORIENTATION, 1) == 1:
-        return image
-    return ImageOps.exif_transpose(image)
+    turn = _TURNS.get(_orientation(image))
+    return image if turn is None else image.transpose(turn)
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 where there is none that can be read."""
+    try:
+        number = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # damaged notes of a camera, in whatever way Pillow trips over them; the picture itself may be whole
+        return 1
+    return number if number in _TURNS else 1

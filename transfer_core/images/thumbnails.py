@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from transfer_core.errors import storage_error
 from transfer_core.files import write_bytes
 from transfer_core.images.decode import DECODE, open_rgb
 
@@ -22,6 +23,9 @@ def thumbnail(path: Path, content: str, folder: Path, size: int = 160) -> Path:
         image.thumbnail((size, size), Image.Resampling.BILINEAR)
         buffer = io.BytesIO()
         image.save(buffer, "JPEG", quality=85)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise storage_error(error, target) from error
         write_bytes(target, buffer.getvalue())
     return target

@@ -2,12 +2,14 @@
 
 A picture is prepared in two steps that ONNX operators have too (Resize, linear, antialias=1, half-pixel centres):
 
-1. the centred square of the picture's short side `s`, at `((width - s) / 2, (height - s) / 2)`;
+1. the centred square of the picture's short side `s`, at `((width - s) // 2, (height - s) // 2)`: whole pixels, as Slice can cut;
 2. that square resized to `resize` x `resize` with antialiased bilinear weights (Pillow's BILINEAR: a triangle
-   as wide as the larger of one source and one target pixel), rounded to 8 bits after each direction.
+   as wide as the larger of one source and one target pixel), rounded to 8 bits after each direction. At the edge, pixels beside the
+   square count where there are any, as they do when the whole picture is resized.
 
 The network sees the central `crop` x `crop` pixels of the result. `resize - crop` is even, so that this is the same as the usual
-"resize the short side, crop the centre".
+"resize the short side, crop the centre". ONNX Runtime's Resize gives the same within a grey level or two, except in the
+outermost row and column of the square, where it weighs the border in its own way; `tests/images/test_view.py` measures it.
 """
 
 from __future__ import annotations
@@ -49,7 +51,7 @@ class View:
         """The picture's centred square, uint8 `[resize, resize, 3]`, from an RGB image."""
         width, height = image.size
         side = min(width, height)
-        left, top = (width - side) / 2, (height - side) / 2
+        left, top = (width - side) // 2, (height - side) // 2
         box = (left, top, left + side, top + side)
         return np.asarray(image.resize((self.resize, self.resize), Image.Resampling.BILINEAR, box=box))
 

@@ -35,4 +35,5 @@ def wilson(correct: int, count: int, z: float = Z95) -> Score | None:
     share = correct / count
     centre = (share + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return Score(share, max(0.0, centre - half), min(1.0, centre + half), count)
+    # At the ends, rounding would put the share itself a hair outside.
+    return Score(share, max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half)), count)

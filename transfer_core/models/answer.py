@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -29,7 +30,7 @@ class AnswerProcess:
             for attempt in (1, 2):
                 try:
                     return self._ask([str(path) for path in paths])
-                except (BrokenPipeError, EOFError) as error:
+                except (OSError, EOFError) as error:  # a broken pipe, which Windows tells in other words
                     self._end()
                     if attempt == 2:
                         raise ModelError(
@@ -73,13 +74,16 @@ class AnswerProcess:
         process, self._process = self._process, None
         if process is None:
             return
-        if process.stdin:
+        assert process.stdin and process.stdout
+        # Closing sends what was not sent yet, which a process that died can't take.
+        with contextlib.suppress(OSError):
             process.stdin.close()
         try:
             process.wait(timeout=2)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        process.stdout.close()
 
 
 def main(folder: Path) -> None:

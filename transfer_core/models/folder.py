@@ -58,6 +58,7 @@ class Model:
                     fix=_("Update Transfer Studio."),
                 )
             view = View(data["preprocessing"]["crop"], data["preprocessing"]["resize"])
+            _check(data)
             model = cls(folder, view=view, **{name: data[name] for name in _PLAIN})
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(
@@ -87,6 +88,17 @@ class Model:
 _PLAIN = ("classes", "backbone", "head", "calibration", "refusal", "scores", "provenance")
 
 
+def _check(data: dict[str, Any]) -> None:
+    """Raise ValueError naming the field that no answer could be given with."""
+    if not data["classes"] or not isinstance(data["classes"], list) or not all(isinstance(name, str) for name in data["classes"]):
+        raise ValueError("classes")
+    for name in _PLAIN[1:]:
+        if not isinstance(data[name], dict):
+            raise ValueError(name)
+    if not isinstance(data["refusal"].get("threshold"), int | float):
+        raise ValueError("refusal.threshold")
+
+
 def write_model_folder(target: Path, fill: Callable[[Path], None]) -> None:
     """Let `fill(folder)` write a model, then put it at `target` whole: readers see the old folder, none, or the new one."""
     building = target.with_name(f".{target.name}.partial")
@@ -98,7 +110,11 @@ def write_model_folder(target: Path, fill: Callable[[Path], None]) -> None:
             old = target.with_name(f".{target.name}.old")
             shutil.rmtree(old, ignore_errors=True)
             target.rename(old)
-            building.rename(target)
+            try:
+                building.rename(target)
+            except OSError:
+                old.rename(target)
+                raise
             shutil.rmtree(old, ignore_errors=True)
         else:
             building.rename(target)

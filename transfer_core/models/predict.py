@@ -61,7 +61,26 @@ class Predictor:
             self._session = session(graph, threads)
         except Exception as error:
             raise ModelError(_("{file} can't be loaded: {reason}.").format(file=graph, reason=error), file=graph) from error
+        self._check_fit(graph)
         self._pool = ThreadPoolExecutor(threads)
+
+    def _check_fit(self, graph: Path) -> None:
+        """Raise ModelError unless the graph is of this model: files of two models mixed up would answer, and wrongly."""
+        inputs = {each.name: list(each.shape[1:]) for each in self._session.get_inputs()}
+        outputs = {each.name: list(each.shape[1:]) for each in self._session.get_outputs()}
+        side, classes = self.model.view.crop, len(self.model.classes)
+        if inputs != {"pixels": [side, side, 3]}:
+            problem = _("it does not take pixels of {side} by {side}").format(side=side)
+        elif outputs != {"probabilities": [classes], "novelty": []}:
+            problem = _("it does not tell {count} classes apart").format(count=classes)
+        else:
+            return
+        raise ModelError(
+            _("{file} does not belong to the model it lies with: {problem}.").format(file=graph, problem=problem),
+            code="graph-mismatch",
+            file=graph,
+            fix=_("Copy the whole model folder again from the run it came from."),
+        )
 
     def probabilities(self, pixels: Pixels) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities `[n, classes]` and novelty `[n]` of prepared pixels uint8 `[n, crop, crop, 3]`."""

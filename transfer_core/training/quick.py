@@ -6,10 +6,11 @@ import numpy as np
 import torch
 
 from transfer_core.features.extract import extract
-from transfer_core.features.logistic import LogisticFit, fit_logistic
+from transfer_core.features.logistic import fit_logistic
 from transfer_core.training.conclude import Answers, Trained
 from transfer_core.training.folds import assign_folds, holds_out
 from transfer_core.training.prepare import Prepared
+from transfer_core.training.samples import RunSamples
 
 
 def train_quick(prepared: Prepared) -> Trained:
@@ -26,12 +27,21 @@ def train_quick(prepared: Prepared) -> Trained:
     classes = samples.classes
     labels = learn.labels(classes)
     folds = assign_folds(learn, context.settings.seed)
+    refit = not (_given(learn) and holds_out(folds))
     with prepared.clock.phase(context, "head"):
         features = torch.from_numpy(rows[store.positions(learn.contents)])
-        fit = _fit(features, labels, len(classes), folds, prepared)
+        fit = fit_logistic(
+            features,
+            torch.from_numpy(labels),
+            len(classes),
+            torch.from_numpy(folds),
+            refit=refit,
+            checkpoint=context.stop_if_asked,
+        )
         scored = folds >= 0
         logits = fit.out_of_fold.numpy()[scored]
     held_out = [sample for sample, fold in zip(learn.samples, folds, strict=True) if fold >= 0]
+    learnt = np.full(len(learn), True) if refit else folds < 0
     weight, bias = fit.weight.numpy(), fit.bias.numpy()
     return Trained(
         classes=classes,
@@ -40,23 +50,16 @@ def train_quick(prepared: Prepared) -> Trained:
         temperature=fit.temperature,
         features_graph=prepared.graph.file,
         state=None,
-        learnt=features.numpy(),
-        learnt_labels=labels,
+        learnt=features.numpy()[learnt],
+        learnt_labels=labels[learnt],
         val=Answers(held_out, logits),
         test=Answers(test.samples, rows[store.positions(test.contents)] @ weight.T + bias),
         how_val="held-out" if len(np.unique(folds[scored])) < 2 else "out-of-fold",
         head={"kind": "logistic", "strength": fit.strengths[fit.chosen]},
-        images=len(learn),
+        images=int(learnt.sum()),
     )
 
 
-def _fit(features: torch.Tensor, labels: np.ndarray, classes: int, folds: np.ndarray, prepared: Prepared) -> LogisticFit:
-    given = any(sample.given and sample.split == "val" for sample in prepared.samples.samples)
-    return fit_logistic(
-        features,
-        torch.from_numpy(labels),
-        classes,
-        torch.from_numpy(folds),
-        refit=not (given and holds_out(folds)),
-        checkpoint=prepared.context.stop_if_asked,
-    )
+def _given(samples: RunSamples) -> bool:
+    """Whether the user's folders say what is held out for validation."""
+    return any(sample.given and sample.split == "val" for sample in samples.samples)

@@ -1,0 +1,14 @@
+"""Home: open pictures, go on with a project, see what this computer is."""
+
+from pages.ui import frame, hardware, opening, projects
+from transfer_core.i18n import _
+
+with frame.page("home", needs_project=False):
+    frame.heading(
+        _("Teach your computer to tell pictures apart"),
+        _("Give it a folder of pictures sorted by kind. It learns from them, tells you how often it is right, and you keep it."),
+    )
+    opening.draw()
+    projects.draw()
+    opening.draw_sample()
+    hardware.draw_summary()

@@ -1,0 +1,13 @@
+"""Settings: the language, where things lie, and what this computer is."""
+
+from pages.ui import frame, housekeeping
+from transfer_core.i18n import _
+
+with frame.page("settings", needs_project=False) as here:
+    frame.heading(
+        _("Settings"),
+        _("The language, where things lie, and what this computer is. Light and dark are in the menu at the top right."),
+    )
+    housekeeping.draw_language()
+    housekeeping.draw_places(here.project)
+    housekeeping.draw_computer()

@@ -1,0 +1,1 @@
+"""The pages: thin scripts over `transfer_core`."""

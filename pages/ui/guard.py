@@ -1,0 +1,65 @@
+"""What happens when something goes wrong on a page: people get a sentence and a way out, the log gets the traceback."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import streamlit as st
+
+from pages.ui import preferences
+from pages.ui.words import plain
+from transfer_core.errors import TransferError
+from transfer_core.i18n import _
+
+LOG = logging.getLogger("transfer_studio.pages")
+
+
+@contextmanager
+def guard() -> Iterator[None]:
+    """Turn what goes wrong inside into a sentence; the traceback of what nobody foresaw goes to the log."""
+    # Callbacks and fragments run without the top of the page, in threads that know nothing of its language.
+    preferences.speak()
+    try:
+        yield
+    except TransferError as error:
+        show_error(error)
+    except Exception:
+        LOG.exception("a page failed")
+        show_error(
+            TransferError(
+                _("Something went wrong that this program did not foresee."),
+                fix=_("Reload the page. If it happens again, the log named on the Settings page has the details."),
+            )
+        )
+
+
+def fragment(every: float | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A part of a page that runs again by itself every so many seconds, in the page's language and guarded."""
+
+    def decorate(draw: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(draw)
+        def guarded(*arguments: Any, **named: Any) -> None:
+            with guard():
+                draw(*arguments, **named)
+
+        return st.fragment(guarded, run_every=every)
+
+    return decorate
+
+
+def show_error(error: TransferError) -> None:
+    """A problem as people can read it: what was wrong, then what to do."""
+    st.error(_sentences(error), icon=":material/error:")
+
+
+def show_warning(error: TransferError) -> None:
+    """A problem that leaves the rest of the page usable."""
+    st.warning(_sentences(error), icon=":material/warning:")
+
+
+def _sentences(error: TransferError) -> str:
+    return "\n\n".join(plain(part) for part in (error.message, error.fix) if part)

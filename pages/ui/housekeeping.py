@@ -1,0 +1,68 @@
+"""The Settings page: the language, where things lie, and this computer in detail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from pages.ui import hardware, logs, preferences, tables, words
+from pages.ui.guard import guard
+from transfer_core import __version__, i18n
+from transfer_core.data.project import Project
+from transfer_core.i18n import _
+from transfer_core.places import home, trash_folder, weights_folder
+
+
+def draw_language() -> None:
+    """Choose the language of all pages."""
+    st.subheader(_("Language"), anchor=False)
+    key = "language-choice"
+    st.session_state[key] = i18n.language()
+    st.segmented_control(
+        _("Language"),
+        list(i18n.LANGUAGES),
+        required=True,
+        format_func=i18n.LANGUAGES.__getitem__,
+        key=key,
+        on_change=_save_language,
+        args=(key,),
+        label_visibility="collapsed",
+    )
+
+
+def _save_language(key: str) -> None:
+    with guard():
+        preferences.save_language(st.session_state[key])
+
+
+def draw_places(project: Project | None) -> None:
+    """Say where things lie on this computer."""
+    st.subheader(_("Where things lie"), anchor=False)
+    places: list[tuple[str, Path]] = [(_("Projects"), home())]
+    if project is not None:
+        places.append((_("The open project"), project.folder))
+        places += [(_("Its pictures (only read)"), source.folder) for source in project.sources]
+    places += [(_("Weights"), weights_folder()), (_("Trash"), trash_folder()), (_("Log of these pages"), logs.log_file())]
+    tables.draw([], [(name, str(place)) for name, place in places], left=True)
+    st.caption(_("What is deleted here goes to the trash folder. Empty it by hand when you need the room."))
+
+
+def draw_computer() -> None:
+    """Say what this computer is."""
+    st.subheader(_("This computer"), anchor=False)
+    computer = hardware.look()
+    memory = _("{free} of {all} free").format(free=words.size(computer.memory_free), all=words.size(computer.memory_bytes))
+    gpus = ", ".join(f"{gpu.name}, {words.size(gpu.memory_bytes)}" for gpu in computer.gpus)
+    rows = [
+        (_("Processor cores"), str(computer.cores)),
+        (_("Memory"), memory),
+        (_("Graphics card"), gpus or _("none that training can use")),
+        (_("Free on disk"), words.size(computer.disk_free)),
+        (_("System"), computer.platform),
+        ("Transfer Studio", __version__),
+        ("Python", computer.python),
+        *((name, version or _("not installed")) for name, version in computer.versions.items()),
+    ]
+    tables.draw([], rows, left=True)
+    hardware.draw_problems(computer)

@@ -1,0 +1,112 @@
+"""The trainings of a project as a list, and what can be done with each."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.ui import address, form, progress, scores, watch, words
+from pages.ui.guard import fragment, guard
+from pages.ui.words import plain
+from transfer_core.data.project import Project
+from transfer_core.errors import TransferError
+from transfer_core.i18n import _
+from transfer_core.places import trash_folder
+from transfer_core.runs import launch
+from transfer_core.runs.folder import Run, list_runs
+from transfer_core.runs.state import RunState
+
+_PAGE = 10
+
+
+def draw(project: Project) -> None:
+    """Draw the trainings, newest first."""
+    runs = list_runs(project.folder)
+    if not runs:
+        st.info(_("Nothing was trained in this project yet."), icon=":material/info:")
+        if st.button(_("Train a model"), type="primary", icon=":material/model_training:"):
+            address.go("train", project)
+        return
+    page = st.pagination(-(-len(runs) // _PAGE), key="page-runs") if len(runs) > _PAGE else 1
+    for run in runs[(page - 1) * _PAGE : page * _PAGE]:
+        with guard():
+            _card(project, run)
+
+
+def _card(project: Project, run: Run) -> None:
+    state = watch.state_of(run)
+    with st.container(border=True, gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{plain(run.name)}**", width="content")
+            progress.badge(state.status)
+        st.caption(" · ".join(filter(None, [words.moment(run.created), *_settings(run), _accuracy(run)])))
+        _why(state)
+        if state.status in watch.ACTIVE:
+            fragment(2.0)(_bar)(run, state.status)
+        with st.container(horizontal=True):
+            if st.button(_("Open"), key=f"open-{run.id}", icon=":material/arrow_forward:"):
+                address.go("train", project, run)
+            resumable = state.resumable and state.status != "queued"
+            if resumable and st.button(_("Resume"), key=f"resume-{run.id}", icon=":material/play_arrow:"):
+                launch.resume(run)
+                address.go("train", project, run)
+            choices = {"rename": _("Rename"), "duplicate": _("Duplicate"), "delete": _("Delete")}
+            choice = choices.__getitem__
+            chosen = st.menu_button(_("More"), list(choices), format_func=choice, key=f"more-{run.id}", type="tertiary")
+        if chosen == "rename":
+            _ask_for_name(run)
+        elif chosen == "duplicate":
+            address.go("train", project, run.duplicate({}))
+        elif chosen == "delete":
+            _ask_to_delete(run)
+
+
+def _bar(run: Run, known: str) -> None:
+    state = watch.state_of(run)
+    if state.status != known:
+        st.rerun()
+    progress.bar(state)
+
+
+def _settings(run: Run) -> list[str]:
+    try:
+        return form.summary(run.settings)
+    except TransferError as error:
+        return [plain(error.message)]
+
+
+def _accuracy(run: Run) -> str | None:
+    accuracy = scores.short(run)
+    return _("{share} right").format(share=accuracy) if accuracy else None
+
+
+def _why(state: RunState) -> None:
+    if state.status == "died":
+        st.markdown(_("The program that was training ended without a word. Nothing that was finished is lost: resume it."))
+    elif state.status == "failed" and state.error is not None:
+        st.markdown(plain(state.error.message))
+
+
+def _ask_for_name(run: Run) -> None:
+    @st.dialog(_("Rename the training"), icon=":material/edit:")
+    def dialog() -> None:
+        with guard(), st.form("run-name", border=False):
+            name = st.text_input(_("Name"), value=run.name, max_chars=200)
+            if st.form_submit_button(_("Rename"), type="primary"):
+                run.rename(name)
+                st.rerun()
+
+    dialog()
+
+
+def _ask_to_delete(run: Run) -> None:
+    @st.dialog(_("Delete the training?"), icon=":material/delete:")
+    def dialog() -> None:
+        with guard():
+            st.text(words.one_line(run.name))
+            st.markdown(_("It goes to this program's trash with its model. Your pictures stay where they are."))
+            st.caption(plain(trash_folder()))
+            if st.button(_("Delete the training"), type="primary", icon=":material/delete:"):
+                run.delete()
+                st.rerun()
+
+    dialog()

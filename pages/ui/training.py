@@ -1,0 +1,162 @@
+"""The Train page in each of its moments: before, while and after a training."""
+
+from __future__ import annotations
+
+import threading
+
+import streamlit as st
+
+from pages.ui import address, answers, command, drafts, form, frame, keeping, live, scores, watch, words
+from pages.ui.guard import guard, show_error, show_warning
+from pages.ui.words import plain
+from transfer_core.backbones.catalogue import catalogue
+from transfer_core.data.project import Project
+from transfer_core.data.scan import check_trainable
+from transfer_core.errors import DataError
+from transfer_core.i18n import _
+from transfer_core.runs import launch
+from transfer_core.runs.folder import Run, create_run
+from transfer_core.runs.state import RunState
+from transfer_core.training.settings import RunSettings
+
+_beginning = threading.Lock()
+
+
+def draw(project: Project, run: Run | None) -> None:
+    """Draw the page for the training that the address names, the one at work, or the next one."""
+    run = run or watch.active_run(project.folder)
+    if run is None:
+        _before(project)
+        return
+    state = watch.state_of(run)
+    _top(run, state)
+    if state.status == "finished":
+        _result(project, run)
+    elif state.ended or state.status == "queued":
+        _resting(project, run, state)
+    live.draw(run, state, epochs=run.settings.epochs if run.settings.plan != "quick" else 0)
+    with st.expander(_("Settings of this training"), icon=":material/tune:"):
+        _facts(project, run.settings)
+    if state.ended:
+        st.space("small")
+        if st.button(_("Train again with other settings"), icon=":material/replay:", key="again"):
+            address.go("train", project)
+
+
+def _before(project: Project) -> None:
+    frame.heading(_("Train"), _("One click and it begins. What is set is a good start: you can change it, you need not."))
+    settings = drafts.read(project)
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        try:
+            check_trainable(project)
+            ready = not project.missing_sources()
+        except DataError as error:
+            show_warning(error)
+            ready = False
+        if not ready:
+            address.link("data", _("See the Data page"), project, icon=":material/photo_library:")
+        pressed = st.button(
+            _("Start training"),
+            type="primary",
+            icon=":material/play_arrow:",
+            width="stretch",
+            disabled=not ready,
+            shortcut="Mod+Enter",
+            key="start",
+        )
+        if pressed:
+            with guard():
+                run = begin(project)
+                address.go("train", project, run)
+        counts = project.table.classes()
+        st.markdown(f"{words.pictures(sum(count.total for count in counts))} · {words.classes(len(counts))}")
+        info = catalogue().get(settings.backbone)
+        st.markdown(_("Starts from: {backbone}").format(backbone=f"**{plain(info.title if info else settings.backbone)}**"))
+        address.link("backbone", _("Choose another backbone"), project, icon=":material/hub:")
+    with right, st.container(border=True):
+        settings = form.draw(project)
+    _command(project, settings)
+
+
+def begin(project: Project) -> Run:
+    """Begin a training by the project's draft. While one is at work, that one is meant: two clicks begin one."""
+    with _beginning:
+        active = watch.active_run(project.folder)
+        if active is not None:
+            return active
+        run = create_run(project, drafts.read(project))
+        launch.start(run)
+        return run
+
+
+def _top(run: Run, state: RunState) -> None:
+    titles = {
+        "queued": _("Ready to train"),
+        "starting": _("Training is starting"),
+        "running": _("Training"),
+        "stopped": _("Training was stopped"),
+        "finished": _("Your model is ready"),
+        "failed": _("Training could not go on"),
+        "died": _("Training was interrupted"),
+    }
+    st.title(titles[state.status], anchor=False)
+    st.caption(f"{plain(run.name)} · {words.moment(run.created)}")
+
+
+def _result(project: Project, run: Run) -> None:
+    with guard():
+        results = scores.results_of(run)
+        scores.draw(results)
+        st.subheader(_("Try it"), anchor=False)
+        answers.draw_drop_area(project, run)
+        if results.answered:
+            st.markdown(_("A few of the held-out pictures, with what the model said of them:"))
+            answers.draw_answered(project, results, answers.examples(results))
+        with st.container(horizontal=True):
+            if st.button(_("See what it gets wrong"), type="primary", icon=":material/arrow_forward:", key="forward-results"):
+                address.go("results", project, run)
+            if st.button(_("Try more and keep the model"), icon=":material/image_search:", key="forward-try"):
+                address.go("try", project, run)
+
+
+def _resting(project: Project, run: Run, state: RunState) -> None:
+    """A training that is not at work and has no result: why, and the button that goes on."""
+    if state.status == "stopped":
+        st.markdown(_("What was finished is kept: it goes on from there."))
+    elif state.status == "died":
+        st.warning(
+            _(
+                "The program that was training ended without a word: it was ended from outside, or the computer went off "
+                "or ran out of memory. Nothing that was finished is lost."
+            ),
+            icon=":material/power_off:",
+        )
+    elif state.error is not None:
+        show_error(state.error)
+    label = _("Start training") if state.status == "queued" else _("Resume")
+    if st.button(label, type="primary", icon=":material/play_arrow:", key="resume"):
+        with guard():
+            launch.start(run) if state.status == "queued" else launch.resume(run)
+            address.go("train", project, run)
+    if state.status in ("failed", "died"):
+        keeping.draw_log(run)
+
+
+def _facts(project: Project, settings: RunSettings) -> None:
+    info = catalogue().get(settings.backbone)
+    lines = [_("Plan: {plan}").format(plan=form.choice("plan", settings.plan))]
+    lines.append(_("Starts from: {backbone}").format(backbone=plain(info.title if info else settings.backbone)))
+    st.markdown("\n".join(f"* {line}" for line in lines + form.summary(settings)))
+    _command(project, settings, folded=False)
+
+
+def _command(project: Project, settings: RunSettings, folded: bool = True) -> None:
+    text = command.train(project, settings)
+    if not folded:
+        st.caption(_("The same from a terminal:"))
+        st.code(text, language="bash", wrap_lines=True)
+        return
+    with st.expander(_("The same from a terminal"), icon=":material/terminal:"):
+        st.caption(_("For those who like to type: this command does what the button does."))
+        st.code(text, language="bash", wrap_lines=True)

@@ -1,0 +1,37 @@
+"""A project of drawn pictures, looked through, and pages run without a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from transfer_core.data.project import Project
+from transfer_core.data.scan import scan
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def project(pictures: Callable[..., Path]) -> Project:
+    """Three classes of twelve pictures."""
+    made = Project.for_source(pictures())
+    scan(made)
+    return made
+
+
+@pytest.fixture
+def open_page() -> Callable[..., AppTest]:
+    """`open_page("Data", project="pictures")` runs a page with that address; "" is the home page."""
+
+    def run(page: str, **query: Any) -> AppTest:
+        script = ROOT / "pages" / f"{page}.py" if page else ROOT / "app.py"
+        test = AppTest.from_file(str(script), default_timeout=30)
+        for name, value in query.items():
+            test.query_params[name] = value
+        return test.run()
+
+    return run

@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from transfer_core.backbones.network import load_backbone
+from transfer_core.backbones.transfer_model import TransferModel
+from transfer_core.backbones.weights import read_kept
+from transfer_core.models.folder import Model
+from transfer_core.models.predict import Predictor
+from transfer_core.training.context import Stopped
+from transfer_core.training.custom import build_optimiser, schedule, shuffled
+from transfer_core.training.settings import RunSettings
+
+CUSTOM = {"plan": "custom", "epochs": 2, "batch_size": 8, "learning_rate": 0.01}
+
+
+def same_bits(one: Path, other: Path) -> list[str]:
+    return [name for name in ("model.onnx", "model.safetensors") if (one / name).read_bytes() == (other / name).read_bytes()]
+
+
+def stop_in_epoch(epoch: int):
+    """Ask for a stop once the second batch of that epoch begins."""
+
+    def request(ran) -> str | None:
+        epochs = len(ran.told("epoch"))
+        begun = epochs + 1 == epoch and ran.told("phase")[-1]["name"] == "train" and ran.told("progress")
+        inside = begun and ran.told("progress")[-1]["done"] % 24 not in (0,)
+        return "stop" if inside else None
+
+    return request
+
+
+@pytest.mark.parametrize("freeze", ["last-stage", "none", "all"])
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_stopped_and_resumed_is_the_same_model(pictures, run, freeze: str, epoch: int) -> None:
+    """Stopped in the middle of an epoch, a run resumes to the very bits it would have had, moments and schedule included."""
+    folder = pictures(count=10)
+    whole = run(folder, "whole", freeze=freeze, **CUSTOM)
+    expected = whole.go()
+    stopped = run(folder, "stopped", freeze=freeze, **CUSTOM)
+    with pytest.raises(Stopped):
+        stopped.go(stop_in_epoch(epoch))
+    assert len(stopped.told("epoch")) == epoch - 1 and not stopped.model.exists()
+    report = stopped.go()
+    assert same_bits(whole.model, stopped.model) == ["model.onnx", "model.safetensors"]
+    assert report["val"] == expected["val"] and report["test"] == expected["test"]
+
+    def curve(ran) -> list[dict]:
+        return [{name: value for name, value in event.items() if name != "seconds"} for event in ran.told("epoch")]
+
+    assert curve(stopped) == curve(whole)
+    assert (stopped.folder / "answers.jsonl").read_bytes() == (whole.folder / "answers.jsonl").read_bytes()
+
+
+def test_killed_after_the_last_epoch_nothing_is_trained_again(pictures, run) -> None:
+    """All epochs done, the model folder not written yet: resuming only writes it."""
+    folder = pictures(count=8)
+    ran = run(folder, **CUSTOM)
+    ran.go()
+    first = (ran.model / "model.safetensors").read_bytes()
+    shutil.rmtree(ran.model)
+    ran.events.clear()
+    ran.go()
+    assert ran.told("epoch") == []
+    assert (ran.model / "model.safetensors").read_bytes() == first
+
+
+def test_what_an_epoch_tells(pictures, run) -> None:
+    """The curves' source: a line an epoch with losses, accuracies, the rate and the step, all finite."""
+    ran = run(pictures(count=10), **CUSTOM)
+    ran.go()
+    epochs = ran.told("epoch")
+    assert [event["epoch"] for event in epochs] == [1, 2]
+    per_epoch = math.ceil(24 / 8)
+    assert [event["step"] for event in epochs] == [per_epoch, 2 * per_epoch]
+    for event in epochs:
+        for name in ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "learning_rate", "seconds"):
+            assert math.isfinite(event[name]), name
+        assert 0 <= event["val_accuracy"] <= 1
+    assert epochs[0]["train_loss"] < math.log(3) * 1.5
+    progress = [event["done"] for event in ran.told("progress") if event["total"] == 48]
+    assert progress[-1] == 48 and progress == sorted(progress)
+
+
+def test_it_learns(pictures, run) -> None:
+    """Told apart by colour alone, the shapes are learnt within a few epochs, and the loss falls."""
+    ran = run(pictures(count=10), plan="custom", freeze="none", epochs=6, batch_size=6, learning_rate=0.01, augment=False)
+    report = ran.go()
+    losses = [event["train_loss"] for event in ran.told("epoch")]
+    assert losses[-1] < 0.6 * losses[0]
+    assert report["val"]["accuracy"] > 0.6
+
+
+def test_frozen_is_untouched(pictures, run, kept) -> None:
+    """freeze=all: every parameter and statistic of the backbone is bit for bit the kept one; the graph is the shared one."""
+    ran = run(pictures(count=8), freeze="all", **CUSTOM)
+    ran.go()
+    tensors = safetensors.torch.load_file(ran.model / "model.safetensors")
+    assert all(torch.equal(tensors[f"backbone.{name}"], tensor) for name, tensor in read_kept(kept).items())
+    assert tensors["head.weight"].abs().sum() > 0
+    assert not Model.read(ran.model).backbone["trained"]
+
+
+@pytest.mark.parametrize("freeze", ["last-stage", "none"])
+def test_batch_norm_statistics_never_move(pictures, run, kept, freeze: str) -> None:
+    """Trained or frozen, the running statistics stay those of the pretrained network; only what is trained changes."""
+    ran = run(pictures(count=8), freeze=freeze, **CUSTOM)
+    ran.go()
+    tensors = safetensors.torch.load_file(ran.model / "model.safetensors")
+    before = read_kept(kept)
+    backbone = load_backbone(kept).freeze(freeze)
+    trained = {name for name, parameter in backbone.network.named_parameters() if parameter.requires_grad}
+    assert trained and (freeze == "none") == (len(trained) == len(list(backbone.network.parameters())))
+    moved = {name for name, tensor in before.items() if not torch.equal(tensors[f"backbone.{name}"], tensor)}
+    assert moved <= trained
+    assert len(moved) > 0.9 * len(trained)
+    assert not any("running" in name for name in moved)
+    assert Model.read(ran.model).backbone["trained"]
+
+
+@pytest.mark.parametrize("freeze", ["all", "none"])
+def test_the_model_answers_as_it_was_scored(pictures, run, freeze: str) -> None:
+    """The exported graph of a trained backbone gives, on the test pictures, the probabilities it was scored by."""
+    ran = run(pictures(count=12), freeze=freeze, **CUSTOM)
+    report = ran.go()
+    records = [json.loads(line) for line in (ran.folder / "answers.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert {record["split"] for record in records} == {"val", "test"}
+    assert report["val"]["count"] == 6 and report["test"]["count"] == 6
+    answers = Predictor(ran.model, threads=1).predict([Path(record["path"]) for record in records])
+    for record, answer in zip(records, answers, strict=True):
+        assert dict(answer.top) == pytest.approx(dict(zip(report["classes"], record["probabilities"], strict=True)), abs=2e-4)
+
+
+def test_the_best_epoch_is_the_result(pictures, run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run whose later epochs got worse hands over the earlier one."""
+    folder = pictures(count=10)
+    ran = run(folder, plan="custom", freeze="none", epochs=4, batch_size=8, learning_rate=0.3, augment=False)
+    ran.go()
+    losses = [event["val_loss"] for event in ran.told("epoch")]
+    best = int(np.argmin(losses)) + 1
+    record = json.loads((ran.folder / "checkpoint" / "last.json").read_text())
+    assert record["best"] == f"epoch-{best}.safetensors" and record["epoch"] == 4
+    kept_files = {path.name for path in (ran.folder / "checkpoint").glob("epoch-*")}
+    assert kept_files == {f"epoch-{best}.safetensors", "epoch-4.safetensors"}
+    saved = safetensors.torch.load_file(ran.folder / "checkpoint" / record["best"])
+    head = safetensors.torch.load_file(ran.model / "model.safetensors")["head.weight"]
+    assert torch.equal(saved["model.target.weight"], head)
+
+
+def test_finish_ends_after_the_epoch_with_a_model(pictures, run) -> None:
+    """"That will do": the epoch under way is completed, and the result is a whole model."""
+    ran = run(pictures(count=8), plan="custom", epochs=50, batch_size=8)
+    report = ran.go(lambda ran: "finish" if ran.told("epoch") else None)
+    assert len(ran.told("epoch")) == 1
+    assert report["val"]["count"] == 3 and Model.read(ran.model)
+
+
+def test_without_anything_held_out(pictures, run) -> None:
+    """Three pictures a class leave none for validation: the last epoch is the result, and there is no score."""
+    ran = run(pictures(count=3), **CUSTOM)
+    report = ran.go()
+    assert report["val"] is None and report["test"] is None
+    assert [event["val_loss"] for event in ran.told("epoch")] == [None, None]
+    assert json.loads((ran.folder / "checkpoint" / "last.json").read_text())["best"] == "epoch-2.safetensors"
+
+
+def test_a_last_batch_of_one(pictures, run) -> None:
+    """A remainder of a single picture trains like any other batch."""
+    ran = run(pictures(classes=("a", "b"), count=3), plan="custom", epochs=1, batch_size=5, freeze="none")
+    ran.go()
+    assert ran.told("epoch")[0]["step"] == 2
+
+
+def test_the_seed_decides(pictures, run) -> None:
+    """The same seed gives the same model, another one another."""
+    folder = pictures(count=6)
+    runs = [run(folder, f"run{n}", seed=seed, freeze="all", plan="custom", epochs=1, batch_size=8) for n, seed in enumerate((5, 5, 6))]
+    for ran in runs:
+        ran.go()
+    assert same_bits(runs[0].model, runs[1].model) == ["model.onnx", "model.safetensors"]
+    assert same_bits(runs[0].model, runs[2].model) == []
+
+
+def test_the_schedule_warms_up_and_comes_down() -> None:
+    """From small to the full rate within a twentieth, then smoothly to zero; never negative, also for a single step."""
+    factors = [schedule(200)(step) for step in range(201)]
+    assert factors[0] == pytest.approx(0.1) and factors[9] == pytest.approx(1.0)
+    assert max(factors) <= 1.0 and min(factors) >= 0
+    assert factors[10:] == sorted(factors[10:], reverse=True)
+    assert factors[200] == pytest.approx(0, abs=1e-6)
+    for steps in (1, 2, 3):
+        assert all(0 <= schedule(steps)(step) <= 1 for step in range(steps + 1))
+        assert schedule(steps)(0) > 0
+
+
+def test_an_epoch_sees_every_picture_once() -> None:
+    """Shuffled, cut into batches, none left out and none twice, and drawn from the generator alone."""
+    order = [batch for batch in shuffled(23, 5, torch.Generator().manual_seed(1))]
+    assert [len(batch) for batch in order] == [5, 5, 5, 5, 3]
+    assert sorted(np.concatenate(order)) == list(range(23))
+    again = shuffled(23, 5, torch.Generator().manual_seed(1))
+    assert all(np.array_equal(one, other) for one, other in zip(order, again, strict=True))
+    other = np.concatenate(list(shuffled(23, 5, torch.Generator().manual_seed(2))))
+    assert not np.array_equal(np.concatenate(order), other)
+
+
+def test_the_optimisers_groups(kept) -> None:
+    """The head at the full rate, the backbone at a tenth; norms and biases don't decay; what is frozen is in no group."""
+    model = TransferModel(load_backbone(kept).freeze("last-stage"), 4)
+    optimiser = build_optimiser(model, RunSettings(learning_rate=0.02))
+    places = {id(p): group for group in optimiser.param_groups for p in group["params"]}
+    assert len(places) == sum(parameter.requires_grad for parameter in model.parameters())
+    assert isinstance(model.target, nn.Linear)
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            assert id(parameter) not in places
+            continue
+        group = places[id(parameter)]
+        assert group["lr"] == pytest.approx(0.002 if name.startswith("source.") else 0.02)
+        assert (group["weight_decay"] > 0) == (parameter.ndim > 1), name
