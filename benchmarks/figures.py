@@ -33,7 +33,11 @@ class Figure:
         return self.value >= self.goal if self.at_least else self.value <= self.goal
 
     def __str__(self) -> str:
-        goal = "" if self.goal is None else f"   goal {'>=' if self.at_least else '<='} {self.goal:g}   {'met' if self.met else 'MISSED'}"
+        goal = (
+            ""
+            if self.goal is None
+            else f"   goal {'>=' if self.at_least else '<='} {self.goal:g}   {'met' if self.met else 'MISSED'}"
+        )
         return f"{self.name:<68} {self.value:>9.3f} {self.unit:<4}{goal}"
 
 
@@ -68,6 +72,13 @@ def machine() -> dict[str, Any]:
     model = platform.processor()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        model = next((line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")), model)
+        model = next(
+            (line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")), model
+        )
     versions = {name: metadata.version(name) for name in ("torch", "torchvision", "onnxruntime", "pillow", "streamlit")}
-    return {"processor": model, "cores": os.cpu_count(), "system": platform.system(), "python": platform.python_version()} | versions
+    return {
+        "processor": model,
+        "cores": os.cpu_count(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+    } | versions

@@ -7,6 +7,7 @@ Needs a Chromium and Playwright; uses the built-in sample, so nothing else.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -72,7 +73,7 @@ def ticks(page: Any, count: int) -> list[float]:
         page.wait_for_timeout(200)
     sent = [moment for moment, kind in frames if kind == "sent"]
     times = []
-    for began, following in zip(sent, sent[1:], strict=False):
+    for began, following in itertools.pairwise(sent):
         answers = [moment for moment, kind in frames if kind == "received" and began <= moment < following]
         if answers:
             times.append(answers[-1] - began)
@@ -138,7 +139,9 @@ def main(arguments: list[str] | None = None) -> Report:
         report.add("page server's memory after all pages", memory, 250, unit="MB")
         maps = Path(f"/proc/{state['pid']}/maps")
         if maps.exists():
-            report.add("libraries of torch in the page server", sum("libtorch" in line for line in maps.read_text().splitlines()), 0)
+            report.add(
+                "libraries of torch in the page server", sum("libtorch" in line for line in maps.read_text().splitlines()), 0
+            )
         launch.stop(run)
         browser.close()
         stop(process)

@@ -73,7 +73,17 @@ def difference_from_torch(home: Path) -> float:
 
 def peer(name: str, data: Path, python: str = sys.executable, *options: str) -> dict[str, Any]:
     """A peer's accuracy and seconds on the same pictures, weights and threads."""
-    command = [python, str(SHARED / "peers" / "run_peer.py"), name, str(data), "--weights", str(weights()), "--threads", str(THREADS), *options]
+    command = [
+        python,
+        str(SHARED / "peers" / "run_peer.py"),
+        name,
+        str(data),
+        "--weights",
+        str(weights()),
+        "--threads",
+        str(THREADS),
+        *options,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
@@ -89,7 +99,11 @@ def measure_speed(report: Report, home: Path, name: str) -> dict[str, Any]:
     report.details[name] = {"first": first["seconds"], "again": again["seconds"], "pass": seconds, "test": first["test"]}
     report.add(f"{name}: one pass of the graph", seconds, unit="s")
     report.add(f"{name}: quick plan / one pass", first["seconds"]["total"] / seconds, PASS_GOALS.get(name))
-    report.add(f"{name}: second run, another seed / one pass", again["seconds"]["total"] / seconds, AGAIN_GOAL if name in PASS_GOALS else None)
+    report.add(
+        f"{name}: second run, another seed / one pass",
+        again["seconds"]["total"] / seconds,
+        AGAIN_GOAL if name in PASS_GOALS else None,
+    )
     return first
 
 
@@ -120,7 +134,12 @@ def measure_custom(report: Report, home: Path, quick: dict[str, Any]) -> None:
     epochs = [event for event in events if event["event"] == "epoch"]
     report.details["flowers5 custom"] = {"seconds": made["seconds"], "test": made["test"], "epochs": epochs}
     right = round(made["test"]["accuracy"] * made["test"]["count"])
-    report.add("flowers5: custom, right test pictures", right, round(quick["test"]["accuracy"] * quick["test"]["count"]) - 2, at_least=True)
+    report.add(
+        "flowers5: custom, right test pictures",
+        right,
+        round(quick["test"]["accuracy"] * quick["test"]["count"]) - 2,
+        at_least=True,
+    )
     report.add("flowers5: custom, last / first training loss", epochs[-1]["train_loss"] / epochs[0]["train_loss"], 0.5)
     report.add("flowers5: custom, last / first validation loss", epochs[-1]["val_loss"] / epochs[0]["val_loss"], 0.5)
 
@@ -135,8 +154,12 @@ def measure_predict(report: Report, model: str) -> None:
         subprocess.run(command, capture_output=True, check=True)
         times.append(time.perf_counter() - start)
     report.add("predict: one picture, from the command to the answer", float(np.median(times)), 1.5, unit="s")
-    imported = subprocess.run([sys.executable, "-X", "importtime", *command[1:]], capture_output=True, text=True, check=True).stderr
-    report.add("predict: modules of torch imported", sum("| torch" in line or "|   torch" in line for line in imported.splitlines()), 0)
+    imported = subprocess.run(
+        [sys.executable, "-X", "importtime", *command[1:]], capture_output=True, text=True, check=True
+    ).stderr
+    report.add(
+        "predict: modules of torch imported", sum("| torch" in line or "|   torch" in line for line in imported.splitlines()), 0
+    )
 
 
 def measure_memory(report: Report, count: int) -> None:
@@ -145,7 +168,17 @@ def measure_memory(report: Report, count: int) -> None:
         data = make_pictures(Path(folder) / "many", count)
         imports = "import transfer_core.training.execute, transfer_core.runs.worker, onnx, onnxruntime, torch, torchvision"
         libraries = peak_anonymous([sys.executable, "-c", f"{imports}; import time; time.sleep(1)"], os.environ.copy())
-        command = [sys.executable, "-m", "transfer_core.cli", "train", str(data), "--backbone", BACKBONE, "--weights", str(weights())]
+        command = [
+            sys.executable,
+            "-m",
+            "transfer_core.cli",
+            "train",
+            str(data),
+            "--backbone",
+            BACKBONE,
+            "--weights",
+            str(weights()),
+        ]
         environment = os.environ | {"TRANSFER_STUDIO_HOME": str(Path(folder) / "home")}
         peak = peak_anonymous([*command, "--threads", str(THREADS), "--json"], environment)
     report.details[f"memory {count}"] = {"libraries_mb": libraries, "peak_mb": peak}

@@ -118,7 +118,9 @@ def fill_colour_model(folder: Path) -> None:
     generator = np.random.default_rng(0)
     learnt = np.repeat(np.eye(3), 20, 0) * 0.8 + generator.uniform(0, 0.2, (60, 3))
     reference = novelty.references(learnt.astype(np.float32), np.repeat(np.arange(3), 20))
-    write_classifier(folder / "features.onnx", np.eye(3, dtype=np.float32) * 5, np.zeros(3, np.float32), reference, folder / "model.onnx")
+    write_classifier(
+        folder / "features.onnx", np.eye(3, dtype=np.float32) * 5, np.zeros(3, np.float32), reference, folder / "model.onnx"
+    )
     (folder / "features.onnx").unlink()
     Model(
         folder=folder,

@@ -28,11 +28,11 @@ def curves(epochs: Sequence[dict[str, Any]], planned: int, key: str) -> None:
         return
     with st.grid("auto", min_column_width=320):
         with st.container(gap="xsmall"):
-            st.markdown(f"**{_('Right answers')}**")
+            st.markdown("**" + _("Right answers") + "**")
             st.caption(_("Should rise. If only the learning line rises, it is learning by heart."))
             _curve(epochs, planned, "accuracy", f"{key}-accuracy")
         with st.container(gap="xsmall"):
-            st.markdown(f"**{_('Loss')}**")
+            st.markdown("**" + _("Loss") + "**")
             st.caption(_("How far off the answers are, unsure ones included. Should fall."))
             _curve(epochs, planned, "loss", f"{key}-loss")
 

@@ -22,9 +22,9 @@ ELSEWHERE = frozenset({"plan", "backbone", "weights"})
 FINE = frozenset({"device", "threads", "seed"})
 
 
-def label(name: str) -> str:
-    """What a setting is called; its own name where a newer program has one that is not known here."""
-    known = {
+def labels() -> dict[str, str]:
+    """What the settings are called."""
+    return {
         "plan": _("Plan"),
         "backbone": _("Backbone"),
         "weights": _("Weights"),
@@ -37,7 +37,11 @@ def label(name: str) -> str:
         "threads": _("Processor cores"),
         "seed": _("Seed"),
     }
-    return known.get(name, name.replace("_", " ").capitalize())
+
+
+def label(name: str) -> str:
+    """What a setting is called; one that has no name here yet is called by its own."""
+    return labels().get(name, name.replace("_", " ").capitalize())
 
 
 def choice(name: str, value: Any) -> str:
@@ -123,7 +127,8 @@ def _fields(project: Project, settings: RunSettings, names: list[str]) -> None:
             for name in names:
                 with st.container(gap="xsmall"):
                     _widget(project, settings, name)
-                    st.caption(_(RunSettings.model_fields[name].description or ""))
+                    if description := RunSettings.model_fields[name].description:
+                        st.caption(_(description))
 
 
 def _widget(project: Project, settings: RunSettings, name: str) -> None:

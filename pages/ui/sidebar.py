@@ -19,7 +19,7 @@ def draw(key: str, project: Project | None, run: Run | None) -> None:
     """Draw the sidebar."""
     active = watch.active_run(project.folder) if project else None
     with st.sidebar:
-        st.markdown(f"**Transfer Studio**  \n:small[{_('from pictures to a classifier')}]")
+        st.markdown("**Transfer Studio**  \n:small[" + _("from pictures to a classifier") + "]")
         if project is not None:
             with st.container(gap="xxsmall"):
                 st.caption(_("Project"))
@@ -48,7 +48,7 @@ def _watch(key: str, project: Project, known: str | None) -> None:
     if active is None or key == "train":
         return
     with st.container(border=True, gap="xsmall"):
-        st.markdown(f"**{_('Training')}**")
+        st.markdown("**" + _("Training") + "**")
         progress.bar(watch.state_of(active))
         address.link("train", _("Watch"), project, active, ":material/visibility:")
 

@@ -46,8 +46,8 @@ def draw(project: Project, run: Run | None) -> None:
 def _before(project: Project) -> None:
     frame.heading(_("Train"), _("One click and it begins. What is set is a good start: you can change it, you need not."))
     settings = drafts.read(project)
-    left, right = st.columns([2, 3], gap="large")
-    with left:
+    beside = st.grid("auto", min_column_width=320, gap="large")
+    with beside, st.container():
         try:
             check_trainable(project)
             ready = not project.missing_sources()
@@ -62,7 +62,6 @@ def _before(project: Project) -> None:
             icon=":material/play_arrow:",
             width="stretch",
             disabled=not ready,
-            shortcut="Mod+Enter",
             key="start",
         )
         if pressed:
@@ -74,7 +73,7 @@ def _before(project: Project) -> None:
         info = catalogue().get(settings.backbone)
         st.markdown(_("Starts from: {backbone}").format(backbone=f"**{plain(info.title if info else settings.backbone)}**"))
         address.link("backbone", _("Choose another backbone"), project, icon=":material/hub:")
-    with right, st.container(border=True):
+    with beside, st.container(border=True):
         settings = form.draw(project)
     _command(project, settings)
 

@@ -11,8 +11,8 @@ from transfer_core.i18n import _, ngettext
 
 # Markdown takes a backslash before any of these as "this very character".
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
-# Streamlit looks for these once escapes are gone, so an invisible joiner breaks them up: emoji and icons between colons, arrows and
-# other signs that stand alone, and addresses that become links.
+# Streamlit looks for these once escapes are gone, so an invisible joiner breaks them up: emoji and icons between colons, arrows
+# and other signs that stand alone, and addresses that become links.
 _LATE = re.compile(r":(?=[\w+-]+:)|(?<!\S)[<>~-](?=[=>-]+(?!\S))|https?:(?=//)|www(?=\.)|@(?=\w)", re.IGNORECASE)
 _JOINER = "\u2060"
 _DIRECTIONS = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
@@ -35,7 +35,7 @@ def _steers(character: str) -> bool:
 def percent(share: float, digits: int = 0) -> str:
     """A share in 0..1 as a percentage; never rounded up to all or down to nothing."""
     value = round(share * 100, digits)
-    if value == 100 and share < 1:
+    if value == 100 and share < 1 - 1e-9:
         value = 100 - 10**-digits
     if value == 0 and share > 0:
         return _("<{number}%").format(number=f"{10**-digits:.{digits}f}")

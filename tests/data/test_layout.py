@@ -35,7 +35,8 @@ def test_a_folder_a_class(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "names", [("train", "test"), ("Training", "Testing"), ("train", "val", "test"), ("TRAIN", "valid"), ("train", "validation", "test")]
+    "names",
+    [("train", "test"), ("Training", "Testing"), ("train", "val", "test"), ("TRAIN", "valid"), ("train", "validation", "test")],
 )
 def test_split_folders(tmp_path: Path, names: tuple[str, ...]) -> None:
     """Sets that come divided keep their division, however the folders are spelled."""
@@ -61,7 +62,14 @@ def test_test_alone_is_a_class(tmp_path: Path) -> None:
 
 def test_an_archive_wraps_its_folder(tmp_path: Path) -> None:
     """One folder in one folder, as unpacking leaves them, with the litter of a Mac beside it."""
-    make(tmp_path, "flowers/data/train/rose/1.jpg", "flowers/data/test/rose/1.jpg", "__MACOSX/._x", ".DS_Store", "flowers/.DS_Store")
+    make(
+        tmp_path,
+        "flowers/data/train/rose/1.jpg",
+        "flowers/data/test/rose/1.jpg",
+        "__MACOSX/._x",
+        ".DS_Store",
+        "flowers/.DS_Store",
+    )
     assert told(tmp_path) == {
         "flowers/data/train/rose/1.jpg": ("rose", "train"),
         "flowers/data/test/rose/1.jpg": ("rose", "test"),
@@ -76,7 +84,17 @@ def test_a_lone_class_is_not_unwrapped(tmp_path: Path) -> None:
 
 def test_files_beside_the_classes_are_told(tmp_path: Path) -> None:
     """A stray file is left out with a reason; hidden files and the systems' own are not worth a word."""
-    make(tmp_path, "cat/1.jpg", "dog/1.jpg", "readme.txt", ".hidden", "cat/.thumb.jpg", "cat/Thumbs.db", "dog/desktop.ini", ".git/config")
+    make(
+        tmp_path,
+        "cat/1.jpg",
+        "dog/1.jpg",
+        "readme.txt",
+        ".hidden",
+        "cat/.thumb.jpg",
+        "cat/Thumbs.db",
+        "dog/desktop.ini",
+        ".git/config",
+    )
     assert sorted(told(tmp_path)) == ["cat/1.jpg", "dog/1.jpg"]
     assert list(left_out(tmp_path)) == ["readme.txt"]
     make(tmp_path / "divided", "train/cat/1.jpg", "test/cat/1.jpg", "train/stray.jpg", "labels.csv")
@@ -91,7 +109,20 @@ def test_a_separate_folder_is_all_of_one_split(tmp_path: Path) -> None:
     assert {split for _label, split in told(tmp_path / "other", "test").values()} == {"test"}
 
 
-NAMES = ["猫和狗", "two words", "it's \"quoted\"", "<script>alert(1)<", "=1+1", "🌷", "a\nb", "..dots", "a\\b", "%2e%2e", "-rf", "con"]
+NAMES = [
+    "猫和狗",
+    "two words",
+    'it\'s "quoted"',
+    "<script>alert(1)<",
+    "=1+1",
+    "🌷",
+    "a\nb",
+    "..dots",
+    "a\\b",
+    "%2e%2e",
+    "-rf",
+    "con",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -181,7 +212,8 @@ def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name, code", [("gone", "no-such-folder"), ("file", "not-a-folder"), ("x" * 300, "no-such-folder"), ("file/below", "no-such-folder")]
+    "name, code",
+    [("gone", "no-such-folder"), ("file", "not-a-folder"), ("x" * 300, "no-such-folder"), ("file/below", "no-such-folder")],
 )
 def test_a_folder_that_is_none(tmp_path: Path, name: str, code: str) -> None:
     """Each kind of wrong path has its code, names the path and says what to do."""

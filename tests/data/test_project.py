@@ -28,7 +28,9 @@ def test_created_and_opened_again(folder: Path, tmp_path: Path) -> None:
     assert tomllib.loads((project.folder / "project.toml").read_text(encoding="utf-8"))["schema"] == 1
 
 
-@pytest.mark.parametrize("name", ["../../escape", "/etc/passwd", "..", "a/b", "C:\\x", "", "x" * 300, "\0", "nul\x00l", ".hidden", "猫", "a:b*?"])
+@pytest.mark.parametrize(
+    "name", ["../../escape", "/etc/passwd", "..", "a/b", "C:\\x", "", "x" * 300, "\0", "nul\x00l", ".hidden", "猫", "a:b*?"]
+)
 def test_no_name_leads_out_of_home(name: str) -> None:
     """A project's folder lies in our home whatever the name says, and is not hidden."""
     project = Project.create(name, [])

@@ -96,7 +96,8 @@ def test_a_full_disk_is_told_as_one(table: SampleTable) -> None:
     with pytest.raises(StorageError) as caught, table.connect() as connection:
         connection.execute("PRAGMA max_page_count=1")
         connection.executemany(
-            "INSERT INTO samples (source, relative, size, mtime_ns, state) VALUES (5, ?, 1, 1, 'in')", [("x" * 900 + str(n),) for n in range(900)]
+            "INSERT INTO samples (source, relative, size, mtime_ns, state) VALUES (5, ?, 1, 1, 'in')",
+            [("x" * 900 + str(n),) for n in range(900)],
         )
     assert caught.value.code == "disk-full"
     assert table.count() == 7

@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 import unicodedata
 from pathlib import Path
@@ -43,7 +44,9 @@ def test_what_a_scan_writes_down(tmp_path: Path, pictures) -> None:
     assert (report.images, report.left_out, report.classes, report.read) == (6, 0, 2, 6)
     assert told == [(6, 6)]
     samples = project.table.samples()
-    assert {(s.label, s.width, s.height, s.format, s.state) for s in samples} == {(x, 20, 12, "JPEG", "in") for x in ("cat", "dog")}
+    assert {(s.label, s.width, s.height, s.format, s.state) for s in samples} == {
+        (x, 20, 12, "JPEG", "in") for x in ("cat", "dog")
+    }
     assert len({s.content for s in samples}) == 6 and {len(s.content) for s in samples} == {32}
     assert all(s.split in ("train", "val", "test") for s in samples)
     assert all(s.path == folder / s.relative and s.path.exists() for s in samples)
@@ -139,7 +142,7 @@ def test_a_file_mended_comes_back(tmp_path: Path, draw) -> None:
     assert scan(project).images == 3 and reasons(project) == {}
 
 
-NAMES = ["猫", "two words", "it's \"x\"", "<script>alert(1)<", "=1+1", "🌷", unicodedata.normalize("NFD", "é")]
+NAMES = ["猫", "two words", 'it\'s "x"', "<script>alert(1)<", "=1+1", "🌷", unicodedata.normalize("NFD", "é")]
 
 
 def test_names_of_all_kinds_survive_the_table(tmp_path: Path, draw) -> None:
@@ -185,7 +188,12 @@ def test_a_link_out_of_the_folder_is_not_read(tmp_path: Path, draw, read: list[s
 
 def test_a_copy_in_the_test_folder_is_left_out_of_training(tmp_path: Path, draw) -> None:
     """What is asked in the test must not have been learnt by heart; without the test picture its copy is free again."""
-    folder = draw(tmp_path / "data", *(f"train/{label}/{n}.png" for label in ("cat", "dog") for n in range(4)), "test/cat/a.png", "test/dog/b.png")
+    folder = draw(
+        tmp_path / "data",
+        *(f"train/{label}/{n}.png" for label in ("cat", "dog") for n in range(4)),
+        "test/cat/a.png",
+        "test/dog/b.png",
+    )
     draw(folder, "train/cat/copy.png", "train/dog/mislabelled copy.png", like="test/cat/a.png")
     project = Project.create("p", [folder])
     report = scan(project)
@@ -223,7 +231,9 @@ def test_a_missing_source_is_told(tmp_path: Path, draw) -> None:
     assert project.table.count() == 2
 
 
-def test_stopped_between_batches_what_was_read_stays(tmp_path: Path, draw, read: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopped_between_batches_what_was_read_stays(
+    tmp_path: Path, draw, read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A stopped scan loses no work: the next one reads only the rest."""
     monkeypatch.setattr(scanning, "BATCH", 4)
     folder = draw(tmp_path / "data", *(f"{label}/{label}{number}.png" for label in ("cat", "dog") for number in range(5)))
@@ -276,56 +286,56 @@ def test_two_pictures_of_two_classes_will_do(tmp_path: Path, draw) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become a user who may not read")
-def test_files_that_may_not_be_read(tmp_path: Path, draw) -> None:
+def test_files_that_may_not_be_read(draw, monkeypatch: pytest.MonkeyPatch) -> None:
     """No permission for a file or a folder: left out, told, and read once the permission is there."""
-    folder = draw(tmp_path / "data", "cat/1.png", "cat/locked.png", "dog/1.png", "locked folder/1.png")
-    (folder / "cat" / "locked.png").chmod(0)
-    (folder / "locked folder").chmod(0)
-    outer = [tmp_path, *tmp_path.parents]
-    modes = {path: path.stat().st_mode for path in outer}
     code = textwrap.dedent(
         """
-        import os, sys
+        import locale, os, sys  # what is imported late must be here before: the other user may not read Python's own folder either
         from pathlib import Path
+        from PIL import Image
+        from transfer_core.data.layout import walk
         from transfer_core.data.project import Project
         from transfer_core.data.scan import scan
-        from transfer_core.data.layout import walk
         from transfer_core.errors import DataError
-        import locale
         from transfer_core.i18n import _
-        folder = Path(sys.argv[1])
-        from PIL import Image
+
         Image.init()
-        _("What is imported late must be there before: the other user may not read Python's own folder either.")
-        os.setgid(65534); os.setuid(65534)
+        _("")
+        folder = Path(sys.argv[1])
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
         project = Project.for_source(folder)
-        print(scan(project).images, sorted(sample.relative for sample in project.table.left_out()), sep="|")
-        print("ready", flush=True)
+        print(scan(project).images, sorted(sample.relative for sample in project.table.left_out()), flush=True)
         sys.stdin.readline()
-        print(scan(project).images, sorted(sample.relative for sample in project.table.left_out()), sep="|")
+        print(scan(project).images, sorted(sample.relative for sample in project.table.left_out()))
         try:
             list(walk(folder / "dog"))
         except DataError as error:
             print(error.code)
         """
     )
-    home = tmp_path / "home"
-    home.mkdir()
-    home.chmod(0o777)
-    try:
-        for path in outer:
-            path.chmod(path.stat().st_mode | 0o055)
+    # Not in tmp_path, which pytest keeps closed to other users.
+    with tempfile.TemporaryDirectory() as name:
+        outside = Path(name)
+        outside.chmod(0o777)
+        if not all(parent.stat().st_mode & 0o001 for parent in outside.parents):
+            pytest.skip("the folder for temporary files is closed to other users")
+        monkeypatch.setenv("TRANSFER_STUDIO_HOME", str(outside / "home"))
+        folder = draw(outside / "data", "cat/1.png", "cat/locked.png", "dog/1.png", "locked folder/1.png")
+        (folder / "cat" / "locked.png").chmod(0)
+        (folder / "locked folder").chmod(0)
         child = subprocess.Popen(
-            [sys.executable, "-c", code, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-c", code, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        assert child.stdin and child.stdout and child.stderr
-        first = [child.stdout.readline().strip() for _ in range(2)]
-        assert first == ["2|['cat/locked.png', 'locked folder']", "ready"], (first, child.communicate("\n"))
-        (folder / "cat" / "locked.png").chmod(0o644)
-        (folder / "locked folder").chmod(0o755)
-        (folder / "dog").chmod(0)
-        rest, errors = child.communicate("\n", timeout=60)
-        assert rest.splitlines() == ["3|['dog']", "unreadable-folder"], (rest, errors)
-    finally:
-        for path, mode in modes.items():
-            path.chmod(mode)
+        assert child.stdin and child.stdout
+        try:
+            assert child.stdout.readline() == "2 ['cat/locked.png', 'locked folder']\n"
+            (folder / "cat" / "locked.png").chmod(0o644)
+            (folder / "locked folder").chmod(0o755)
+            (folder / "dog").chmod(0)
+            told, _ = child.communicate("\n", timeout=60)
+            assert told.splitlines() == ["3 ['dog']", "unreadable-folder"]
+        finally:
+            child.kill()
+            child.wait()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -99,11 +100,9 @@ def test_a_damaged_state_is_none(project: Project, content: str) -> None:
 
 def test_a_second_start_is_no_second_scan(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two tabs ask at once: one scan."""
-    started = []
-    monkeypatch.setattr(scanning.subprocess, "Popen", lambda *arguments, **_: started.append(arguments))
-    monkeypatch.setattr(scanning, "_children", [])
+    started: list[Any] = []
+    monkeypatch.setattr(scanning, "start_apart", lambda *arguments: started.append(arguments))
     scanning.start(project)
-    monkeypatch.setattr(scanning, "_children", [])
     scanning.start(project)
     assert len(started) == 1
 

@@ -10,7 +10,9 @@ from transfer_core.data.samples import Sample, SampleTable
 from transfer_core.data.split import FEWEST_FOR_TEST, assign_splits, plan_splits
 
 
-def sample(number: int, label: str = "cat", content: str | None = None, given: str | None = None, split: str | None = None) -> Sample:
+def sample(
+    number: int, label: str = "cat", content: str | None = None, given: str | None = None, split: str | None = None
+) -> Sample:
     content = content or f"{label}{number:030}"
     return Sample(
         number, 0, Path(), f"{label}/{number:05}.jpg", label, given, split, content, 1, 1, 8, 8, "JPEG", "in", None
@@ -37,7 +39,9 @@ def test_each_class_gives_its_share() -> None:
     assert counted["rare"] == {"train": 14, "val": 3, "test": 3}
 
 
-@pytest.mark.parametrize("count, val, test", [(1, 0, 0), (2, 0, 0), (3, 0, 0), (4, 1, 0), (FEWEST_FOR_TEST - 1, 1, 0), (FEWEST_FOR_TEST, 2, 2)])
+@pytest.mark.parametrize(
+    "count, val, test", [(1, 0, 0), (2, 0, 0), (3, 0, 0), (4, 1, 0), (FEWEST_FOR_TEST - 1, 1, 0), (FEWEST_FOR_TEST, 2, 2)]
+)
 def test_small_classes_keep_enough_to_learn_from(count: int, val: int, test: int) -> None:
     """A single picture is learnt from, not asked; the test set takes nothing from where there is little."""
     counted = Counter(plan_splits(some(count), seed=0).values())

@@ -78,7 +78,9 @@ def test_no_name_climbs_out(name: str, tmp_path: Path) -> None:
 def test_two_files_of_a_name_are_both_kept() -> None:
     """Two that come under one name don't overwrite each other."""
     project = save_upload("up", [("cat/a.png", picture(1)), ("cat/a.png", picture(2)), ("/cat/a.png", picture(3))])
-    assert sorted(path.read_bytes() for path in (project.folder / "uploads" / "cat").iterdir()) == sorted(picture(n) for n in (1, 2, 3))
+    assert sorted(path.read_bytes() for path in (project.folder / "uploads" / "cat").iterdir()) == sorted(
+        picture(n) for n in (1, 2, 3)
+    )
 
 
 def test_a_file_in_a_folders_place_stops_nothing() -> None:

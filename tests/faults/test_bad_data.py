@@ -20,7 +20,7 @@ from tests.faults.conftest import ROOT, Command
 from transfer_core.data.project import Project
 from transfer_core.data.scan import scan
 
-NAMES = ("向日葵", "it's a \"rose\"", "<script>alert(1)<script>", "=HYPERLINK(1)", "a b  c", "*bold* _x_ `y`")
+NAMES = ("向日葵", 'it\'s a "rose"', "<script>alert(1)<script>", "=HYPERLINK(1)", "a b  c", "*bold* _x_ `y`")
 
 
 def left_out(folder: Path) -> dict[str, str]:
@@ -88,7 +88,9 @@ def test_predict_answers_odd_files_with_errors(odd: Path, command: Command) -> N
     """One picture that can't be read does not keep the others from being answered, and is named."""
     _, report = command("train", odd)
     square = odd / "square"
-    code, answers = command("predict", report["model"], square / "003.jpg", square / "text.jpg", square / "huge.png", square / "cmyk.jpg")
+    code, answers = command(
+        "predict", report["model"], square / "003.jpg", square / "text.jpg", square / "huge.png", square / "cmyk.jpg"
+    )
     assert code == 0
     assert [set(answer) >= {"error"} for answer in answers] == [False, True, True, False]
     assert answers[1]["error"]["code"] == "not-a-picture" and "text.jpg" in answers[1]["error"]["message"]

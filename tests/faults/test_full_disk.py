@@ -59,4 +59,4 @@ def test_injected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         files.write_json(file, {"old": False})
     assert caught.value.code == "disk-full" and caught.value.file == str(file)
     assert files.read_json(file) == {"old": True}
-    assert os.listdir(tmp_path) == ["kept.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["kept.json"]

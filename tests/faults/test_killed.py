@@ -38,7 +38,9 @@ MOMENTS = [
 
 def digests(run: Run) -> dict[str, str]:
     """What the model is made of; its description holds the time of day and is left out."""
-    return {name: hashlib.sha256((run.model_folder / name).read_bytes()).hexdigest() for name in ("model.onnx", "model.safetensors")}
+    return {
+        name: hashlib.sha256((run.model_folder / name).read_bytes()).hexdigest() for name in ("model.onnx", "model.safetensors")
+    }
 
 
 def make(pictures: Path, weights: Path, settings: dict[str, Any]) -> Run:
@@ -47,7 +49,9 @@ def make(pictures: Path, weights: Path, settings: dict[str, Any]) -> Run:
 
 
 def work(environment: dict[str, str], *command: str | Path) -> int:
-    return subprocess.run([sys.executable, *map(str, command)], env=environment, cwd=ROOT, capture_output=True, timeout=180).returncode
+    return subprocess.run(
+        [sys.executable, *map(str, command)], env=environment, cwd=ROOT, capture_output=True, timeout=180
+    ).returncode
 
 
 @pytest.fixture(scope="session")
@@ -78,7 +82,9 @@ def untouched(
     return digests_of
 
 
-@pytest.mark.parametrize(("settings", "event", "value"), MOMENTS, ids=lambda part: part.get("plan", "quick") if isinstance(part, dict) else part)
+@pytest.mark.parametrize(
+    ("settings", "event", "value"), MOMENTS, ids=lambda part: part.get("plan", "quick") if isinstance(part, dict) else part
+)
 def test_resumes_to_the_same_model(
     settings: dict[str, Any],
     event: str,

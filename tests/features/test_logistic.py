@@ -10,7 +10,7 @@ from transfer_core.metrics.calibration import cross_entropy, softmax
 
 
 def drawn(count: int, width: int, classes: int, seed: int = 0, spread: float = 1.0) -> tuple[Tensor, Tensor]:
-    """Features of overlapping classes, on scales as different as those of a backbone's features; `seed` draws the samples alone."""
+    """Features of overlapping classes, on scales as different as a backbone's; `seed` draws the samples, not the classes."""
     kind, generator = np.random.default_rng(width), np.random.default_rng(seed)
     centres = kind.normal(0, 1, (classes, width)) * (kind.random(width) < 0.3)
     scales, shifts = np.exp(kind.normal(0, 1, width)), kind.normal(0, 3, width)
@@ -61,7 +61,9 @@ def test_the_strength_is_the_best_out_of_fold() -> None:
     features, labels = drawn(200, 40, 4, spread=2.0)
     fit = fit_logistic(features, labels, 4, in_turns(200))
     assert fit.chosen == int(np.argmin(fit.losses)) and len(fit.losses) == len(fit.strengths)
-    assert fit.losses[fit.chosen] == pytest.approx(cross_entropy(fit.out_of_fold.numpy(), labels.numpy(), fit.temperature), abs=1e-5)
+    assert fit.losses[fit.chosen] == pytest.approx(
+        cross_entropy(fit.out_of_fold.numpy(), labels.numpy(), fit.temperature), abs=1e-5
+    )
     assert 0.05 < fit.temperature < 20
 
 

@@ -5,6 +5,7 @@ import os
 import struct
 import subprocess
 import sys
+import textwrap
 import time
 import zlib
 from collections.abc import Callable
@@ -45,7 +46,12 @@ def encoded(image: Image.Image, format: str, **options: Any) -> bytes:
 def corners(image: Image.Image) -> list[tuple[int, ...]]:
     """The colours a quarter of the way in: top left, top right, bottom left, bottom right."""
     width, height = image.size
-    places = [(width // 4, height // 4), (3 * width // 4, height // 4), (width // 4, 3 * height // 4), (3 * width // 4, 3 * height // 4)]
+    places = [
+        (width // 4, height // 4),
+        (3 * width // 4, height // 4),
+        (width // 4, 3 * height // 4),
+        (3 * width // 4, 3 * height // 4),
+    ]
     return [image.getpixel(place) for place in places]
 
 
@@ -225,7 +231,10 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "empty.jpg": (b"", "not-a-picture"),
     "cut.jpg": (good_jpeg()[:2000], "broken"),
     "header only.jpg": (good_jpeg()[:30], "broken"),
-    "cut.png": (encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)), "PNG")[:3000], "broken"),
+    "cut.png": (
+        encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)), "PNG")[:3000],
+        "broken",
+    ),
     "cut.gif": (encoded(quarters((300, 200)), "GIF")[:300], "broken"),
     "cut.webp": (encoded(quarters((300, 200)), "WEBP")[:120], "broken"),
     "cut.bmp": (encoded(quarters(), "BMP")[:2000], "broken"),
@@ -287,14 +296,21 @@ def test_a_decompression_bomb_is_refused_from_its_header(tmp_path: Path, depth: 
     data = b"".join(packer.compress(row) for _ in range(30_000 if depth == 1 else 300)) + packer.flush()
     file = tmp_path / "bomb.png"
     file.write_bytes(png(30_000, 30_000, depth, colour, data))
-    code = (
-        "import resource, sys, time; from pathlib import Path; from transfer_core.images.decode import open_rgb, inspect;"
-        "from transfer_core.errors import ImageError;"
-        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; start = time.process_time(); path = Path(sys.argv[1]); codes = []\n"
-        "for read in (lambda: open_rgb(path, need=224), lambda: open_rgb(path), lambda: inspect(path.read_bytes(), 'bomb')):\n"
-        "    try: read()\n"
-        "    except ImageError as error: codes.append(error.code)\n"
-        "print(*codes, time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    code = textwrap.dedent(
+        """
+        import resource, sys, time
+        from pathlib import Path
+        from transfer_core.errors import ImageError
+        from transfer_core.images.decode import inspect, open_rgb
+        path, codes = Path(sys.argv[1]), []
+        before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+        for read in (lambda: open_rgb(path, need=224), lambda: open_rgb(path), lambda: inspect(path.read_bytes(), "bomb")):
+            try:
+                read()
+            except ImageError as error:
+                codes.append(error.code)
+        print(*codes, time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+        """
     )
     told = subprocess.run([sys.executable, "-c", code, str(file)], capture_output=True, text=True, check=True).stdout.split()
     assert told[:3] == ["too-large"] * 3

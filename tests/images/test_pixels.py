@@ -76,7 +76,9 @@ def test_chunks_keep_their_order(sources: list[Source], tmp_path: Path, monkeypa
     assert store.positions(each.content for each in sources).tolist() == list(range(10))
 
 
-def test_stopped_between_chunks_what_is_done_stays(sources: list[Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopped_between_chunks_what_is_done_stays(
+    sources: list[Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A stop request ends the pass; the chunks before it are kept, and the next run goes on from there."""
     monkeypatch.setattr(pixels, "CHUNK", 4)
     calls = []
@@ -94,7 +96,9 @@ def test_stopped_between_chunks_what_is_done_stays(sources: list[Source], tmp_pa
     assert store.positions(each.content for each in sources).tolist() == list(range(10))
 
 
-def test_a_full_disk_ends_the_pass_with_a_sentence(sources: list[Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_ends_the_pass_with_a_sentence(
+    sources: list[Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The error comes out of the threads, the lock is free again, and afterwards the pass completes."""
     store = PixelMap(tmp_path / "map", VIEW)
     with monkeypatch.context() as patch:
@@ -121,7 +125,11 @@ def test_two_runs_decode_into_one_map(sources: list[Source], tmp_path: Path) -> 
 
 def test_pictures_of_all_kinds_share_a_map(tmp_path: Path) -> None:
     """Grey, transparent and tiny files become rows like any other."""
-    images = {"g.png": Image.new("L", (9, 5), 77), "t.png": Image.new("RGBA", (30, 30), (0, 0, 0, 0)), "p.bmp": Image.new("1", (1, 1), 1)}
+    images = {
+        "g.png": Image.new("L", (9, 5), 77),
+        "t.png": Image.new("RGBA", (30, 30), (0, 0, 0, 0)),
+        "p.bmp": Image.new("1", (1, 1), 1),
+    }
     for name, image in images.items():
         image.save(tmp_path / name)
     store = PixelMap(tmp_path / "map", VIEW)

@@ -88,7 +88,10 @@ def test_a_damaged_file_is_a_sentence(colour_model: Path, content: bytes) -> Non
 
 
 DAMAGES: dict[str, Callable[[dict[str, Any]], Any]] = {
-    **{f"without {name}": (lambda data, name=name: data.pop(name) and None) for name in ("schema", "classes", "preprocessing", "refusal")},
+    **{
+        f"without {name}": (lambda data, name=name: data.pop(name) and None)
+        for name in ("schema", "classes", "preprocessing", "refusal")
+    },
     "schema is text": lambda data: data.update(schema="one"),
     "crop is larger": lambda data: data["preprocessing"].update(crop=99),
     "crop is text": lambda data: data["preprocessing"].update(crop="8"),
@@ -132,7 +135,14 @@ def test_what_is_not_a_model(tmp_path: Path, colour_model: Path) -> None:
 def test_the_card_tells_what_a_stranger_needs(colour_model: Path) -> None:
     """How good, measured how, made from what, and how to prepare a picture."""
     card = (colour_model / "README.md").read_text(encoding="utf-8")
-    for words in ("`blue`, `green`, `red`", "100.0% right (94.0% to 100.0%) of 60", "`colours`", "uint8 `[n, 8, 8, 3]`", "12", "none of these"):
+    for words in (
+        "`blue`, `green`, `red`",
+        "100.0% right (94.0% to 100.0%) of 60",
+        "`colours`",
+        "uint8 `[n, 8, 8, 3]`",
+        "12",
+        "none of these",
+    ):
         assert words in card
     assert "(test)" not in card
 

@@ -16,7 +16,10 @@ from transfer_core.models.graph import write_classifier
 @pytest.fixture
 def identity(tmp_path: Path) -> Path:
     """A graph whose features are the pixels themselves: `pixels` uint8 `[n, 2, 2, 1]` to `features` `[n, 4]`."""
-    nodes = [helper.make_node("Cast", ["pixels"], ["float"], to=TensorProto.FLOAT), helper.make_node("Flatten", ["float"], ["features"])]
+    nodes = [
+        helper.make_node("Cast", ["pixels"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Flatten", ["float"], ["features"]),
+    ]
     graph = helper.make_graph(
         nodes,
         "features",

@@ -28,8 +28,9 @@ def open_page() -> Callable[..., AppTest]:
     """`open_page("Data", project="pictures")` runs a page with that address; "" is the home page."""
 
     def run(page: str, **query: Any) -> AppTest:
-        script = ROOT / "pages" / f"{page}.py" if page else ROOT / "app.py"
-        test = AppTest.from_file(str(script), default_timeout=30)
+        test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+        if page:
+            test.switch_page(f"pages/{page}.py")
         for name, value in query.items():
             test.query_params[name] = value
         return test.run()

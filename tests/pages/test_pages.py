@@ -90,7 +90,7 @@ def test_a_queued_run_waits_for_its_button(project: Project, open_page: Callable
     page = open_page("Results", project=project.folder.name, run=run.id)
     assert "no model yet" in said(page)
     page = open_page("Runs", project=project.folder.name)
-    assert "starter, quick" in said(page)
+    assert "starter\\, quick" in said(page)
 
 
 def test_a_foreseen_problem_is_said_and_an_unforeseen_one_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from transfer_core.errors import RunError
+from transfer_core.processes import child_environment
 from transfer_core.runs import control, launch
 from transfer_core.runs.events import RESERVE, Event
 from transfer_core.runs.folder import Run, read_state
@@ -162,9 +163,7 @@ def test_a_stopped_run_is_resumed_and_not_started(make_run: MakeRun) -> None:
 
 def test_a_second_process_makes_way(make_run: MakeRun) -> None:
     run = begun(make_run)
-    second = subprocess.run(
-        launch.worker_command(run), env=launch.child_environment(), capture_output=True, text=True, timeout=60
-    )
+    second = subprocess.run(launch.worker_command(run), env=child_environment(), capture_output=True, text=True, timeout=60)
     assert second.returncode == 2 and "makes way" in second.stderr
     assert read_state(run).status == "running"
     launch.stop(run)
@@ -278,11 +277,11 @@ def test_the_reserve_is_there_again_after_resuming(make_run: MakeRun) -> None:
 
 def test_the_process_speaks_the_language_in_force(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("transfer_core.i18n.language", lambda: "zh_CN")
-    assert launch.child_environment()["TRANSFER_STUDIO_LANGUAGE"] == "zh_CN"
+    assert child_environment()["TRANSFER_STUDIO_LANGUAGE"] == "zh_CN"
 
 
 def test_a_module_in_the_working_folder_is_not_imported(make_run: MakeRun, tmp_path: Path) -> None:
     command = [sys.executable, "-P", "-m", "transfer_core.runs.worker", "--help"]
     (tmp_path / "argparse.py").write_text("raise SystemExit('hijacked')")
-    result = subprocess.run(command, cwd=tmp_path, env=launch.child_environment(), capture_output=True, text=True)
+    result = subprocess.run(command, cwd=tmp_path, env=child_environment(), capture_output=True, text=True)
     assert result.returncode == 0, result.stderr

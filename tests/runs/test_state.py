@@ -10,9 +10,10 @@ from collections.abc import Callable
 import psutil
 import pytest
 
+from transfer_core.processes import lives
 from transfer_core.runs.events import EventWriter
 from transfer_core.runs.folder import Run
-from transfer_core.runs.process import FILE, is_alive, lives
+from transfer_core.runs.process import FILE, is_alive
 from transfer_core.runs.state import RunReader, read_state
 
 FINAL = {"run_stopped": "stopped", "run_finished": "finished", "run_failed": "failed"}

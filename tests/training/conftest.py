@@ -92,7 +92,7 @@ class Ran:
 
 @pytest.fixture
 def run(kept: KeptWeights, tmp_path: Path) -> Callable[..., Ran]:
-    """`run(folder, plan="quick", ...)` is a run over that folder, not yet carried out; `run(folder, "name")` one in a folder of its own."""
+    """`run(data, plan="quick", ...)` is a run over that folder, not yet carried out; a second one needs another `name`."""
 
     def make(data: Path, name: str = "run", **settings: Any) -> Ran:
         folder = tmp_path / "runs" / name

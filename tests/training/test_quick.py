@@ -224,7 +224,7 @@ def test_a_missing_weights_file_is_told(pictures, run, tmp_path: Path) -> None:
 def test_nothing_of_the_user_is_in_the_model_or_changed(pictures, run, tmp_path: Path) -> None:
     """The model folder is made to be given away: no path of this computer; and the pictures are as they were."""
     folder = pictures(count=4)
-    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*")if path.is_file()}
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
     ran = run(folder)
     ran.go()
     for path in ran.model.iterdir():

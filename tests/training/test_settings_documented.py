@@ -26,7 +26,9 @@ def test_all_are_documented() -> None:
 def test_row_is_right(name: str) -> None:
     """A row tells the default and, for a choice, every value there is."""
     field = RunSettings.model_fields[name]
-    default = "none" if field.default is None else str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
+    default = (
+        "none" if field.default is None else str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
+    )
     assert default in LINES[name].split("|")[2]
     for choice in get_args(field.annotation) if isinstance(field.default, str) else ():
         assert f"`{choice}`" in LINES[name]

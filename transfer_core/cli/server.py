@@ -7,7 +7,6 @@ import http.client
 import json
 import socket
 import subprocess
-import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,8 +17,7 @@ from transfer_core.errors import TransferError, storage_error
 from transfer_core.files import write_json
 from transfer_core.i18n import _
 from transfer_core.places import own_folder
-from transfer_core.runs.launch import apart, child_environment
-from transfer_core.runs.process import lives
+from transfer_core.processes import lives, module_command, start_apart
 
 FIRST_PORT, LAST_PORT = 8501, 8600
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -91,15 +89,7 @@ def start(host: str, port: int | None) -> tuple[Server, subprocess.Popen[bytes]]
         with log_file().open("wb") as log:
             # Away from the terminal, so that Ctrl-C comes to it once, from us; and in its own folder, because the settings
             # of another Streamlit application lying in the current folder would be taken for its own.
-            process = subprocess.Popen(
-                server_command(page, host, port),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=page.parent,
-                env=child_environment(),
-                **apart(),
-            )
+            process = start_apart(server_command(page, host, port), log, page.parent)
     except OSError as error:
         raise storage_error(error, log_file()) from error
     server = Server(process.pid, psutil.Process(process.pid).create_time(), host, port)
@@ -161,7 +151,7 @@ def server_command(page: Path, host: str, port: int) -> list[str]:
         "browser.gatherUsageStats": ["false"],
     }
     arguments = [part for name, values in options.items() for value in values for part in (f"--{name}", value)]
-    return [sys.executable, "-P", "-m", "streamlit", "run", str(page), *arguments]
+    return module_command("streamlit", "run", page, *arguments)
 
 
 def host_names(host: str) -> list[str]:

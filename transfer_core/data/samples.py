@@ -158,9 +158,9 @@ class SampleTable:
 
     def replace(self, rows: Iterable[dict[str, Any]], gone: Iterable[int] = ()) -> None:
         """Write rows by (source, relative), keeping the split of those that are there; drop those that are gone."""
-        columns = (
-            "source relative label given_split content size mtime_ns width height format state reason"  # split is kept
-        ).split()
+        # The split is not among them: it is kept.
+        columns = ["source", "relative", "label", "given_split", "content", "size", "mtime_ns"]
+        columns += ["width", "height", "format", "state", "reason"]
         updates = ", ".join(f"{name} = excluded.{name}" for name in columns[2:])
         statement = (
             f"INSERT INTO samples ({', '.join(columns)}) VALUES ({', '.join(':' + name for name in columns)}) "

@@ -158,16 +158,22 @@ def _look_at(path: Path, size: int) -> dict[str, Any]:
         raise ImageError(_("the file is empty"), file=path)
     if size > MAX_BYTES:
         raise ImageError(_("it is larger than {limit} MB").format(limit=MAX_BYTES // 2**20), file=path)
-    if extension not in EXTENSIONS:
-        with path.open("rb") as file:
-            if not file.read(8).startswith(_MAGIC):
-                raise ImageError(_("it is not a picture"), file=path)
+    if not may_be_picture(path):
+        raise ImageError(_("it is not a picture"), file=path)
     data = path.read_bytes()
     header = inspect(data, name)
     if _may_be_cut_off(data, header.format):
         open_rgb(data, name=name)
     content = hashlib.blake2b(data, digest_size=KEY_BYTES).hexdigest()
     return {"content": content, **asdict(header), "state": "in", "reason": None}
+
+
+def may_be_picture(path: Path) -> bool:
+    """Whether the name, or else the first bytes, are those of a format that is read; raises OSError when the file can't be read."""
+    if path.suffix.lower() in EXTENSIONS:
+        return True
+    with path.open("rb") as file:
+        return file.read(8).startswith(_MAGIC)
 
 
 def _may_be_cut_off(data: bytes, format: str) -> bool:

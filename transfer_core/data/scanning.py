@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -17,8 +16,9 @@ from filelock import FileLock, Timeout
 
 from transfer_core.data.project import Project
 from transfer_core.data.scan import scan
-from transfer_core.errors import TransferError
+from transfer_core.errors import TransferError, storage_error
 from transfer_core.files import write_json
+from transfer_core.processes import lives, module_command, start_apart
 
 LOG = logging.getLogger(__name__)
 
@@ -34,27 +34,18 @@ class ScanState:
     report: dict[str, Any] | None = None
 
 
-_children: list[subprocess.Popen[bytes]] = []
-
-
 def start(project: Project) -> None:
     """Start scanning `project` unless a scan is under way."""
-    # Polling collects the exit status of earlier children, which would stay zombies otherwise.
-    _children[:] = [child for child in _children if child.poll() is None]
     if state(project).status == "running":
         return
     folder = _folder(project)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "state.json", {"status": "running", "time": time.time()})
-    with (folder / "scan.log").open("ab") as log:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "transfer_core.data.scanning", str(project.folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    _children.append(child)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "state.json", {"status": "running", "time": time.time()})
+        with (folder / "scan.log").open("ab") as log:
+            start_apart(module_command("transfer_core.data.scanning", project.folder), log, project.folder)
+    except OSError as error:
+        raise storage_error(error, folder) from error
 
 
 def state(project: Project) -> ScanState:
@@ -63,7 +54,7 @@ def state(project: Project) -> ScanState:
         data = json.loads((_folder(project) / "state.json").read_bytes())
         # Between its start and its first words a scan has no process id on record yet.
         if "pid" in data:
-            alive = _lives(data["pid"], data["created"])
+            alive = lives(data["pid"], data["created"])
         else:
             alive = time.time() - data.get("time", 0) < 10
         if data["status"] in ("finished", "failed") or (data["status"] == "running" and alive):
@@ -71,14 +62,6 @@ def state(project: Project) -> ScanState:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass  # never begun, or damaged, which is as good as never begun: it lies in the cache
     return ScanState("none")
-
-
-def _lives(pid: int, created: float) -> bool:
-    try:
-        process = psutil.Process(pid)
-        return abs(process.create_time() - created) < 1 and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
 
 
 def _folder(project: Project) -> Path:

@@ -37,7 +37,9 @@ def save_upload(name: str, files: Iterable[tuple[str, bytes]]) -> Project:
     if not count:
         project.delete()
         raise DataError(
-            _("No files came with this upload."), code="empty-upload", fix=_("Choose a folder that holds one sub-folder per class.")
+            _("No files came with this upload."),
+            code="empty-upload",
+            fix=_("Choose a folder that holds one sub-folder per class."),
         )
     project.sources = [Source(pictures)]
     project._write()

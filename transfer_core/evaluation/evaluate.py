@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transfer_core.data.layout import walk
+from transfer_core.data.layout import Found, walk
+from transfer_core.data.scan import may_be_picture
 from transfer_core.errors import DataError
 from transfer_core.evaluation.results import Answered, Results
 from transfer_core.i18n import _
-from transfer_core.images.decode import EXTENSIONS
 from transfer_core.models.predict import Predictor
 
 
@@ -41,7 +41,7 @@ def evaluate(model_folder: Path, data: Path, progress: Callable[[int, int], None
     Pictures of classes the model does not know count as wrong. Raises DataError when there is no labelled picture.
     """
     predictor = Predictor(model_folder)
-    found = [item for item in walk(data) if item.label and item.reason is None and item.path.suffix.lower() in EXTENSIONS]
+    found = [item for item in walk(data) if _is_asked(item)]
     if any(item.split == "test" for item in found):
         found = [item for item in found if item.split == "test"]
     if not found:
@@ -58,9 +58,19 @@ def evaluate(model_folder: Path, data: Path, progress: Callable[[int, int], None
         if prediction.error:
             unreadable.append(prediction.error)
         else:
-            answered.append(Answered(item.path, item.relative, item.label or "", prediction.label or "", prediction.confidence, []))
+            answered.append(
+                Answered(item.path, item.relative, item.label or "", prediction.label or "", prediction.confidence, [])
+            )
             refused += prediction.refused
         if progress:
             progress(number, len(found))
     how = _("Measured on {count} pictures of {folder}.").format(count=len(answered), folder=data)
     return Evaluation(Results("test", how, predictor.model.classes, answered), unreadable, refused)
+
+
+def _is_asked(item: Found) -> bool:
+    """Whether the sample table would take this file for a picture of a class."""
+    try:
+        return bool(item.label) and item.reason is None and may_be_picture(item.path)
+    except OSError:
+        return False

@@ -106,10 +106,13 @@ def read_results(model_folder: Path, split: str | None = None) -> Results:
             fix=_("Open the run it came from, or evaluate it on labelled pictures: transfer-studio evaluate MODEL DATA."),
         )
     by_split: dict[str, list[Answered]] = {"val": [], "test": []}
-    with file.open(encoding="utf-8") as lines:
-        for line in lines:
-            record = json.loads(line)
-            by_split[record["split"]].append(_answered(record, model.classes))
+    try:
+        with file.open(encoding="utf-8") as lines:
+            for line in lines:
+                record = json.loads(line)
+                by_split[record["split"]].append(_answered(record, model.classes))
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise ModelError(_("{file} is damaged: {reason}.").format(file=file, reason=error), file=file) from error
     split = split or ("test" if by_split["test"] else "val")
     return Results(split, _how(split, model.scores.get("how_val", ""), len(by_split[split])), model.classes, by_split[split])
 
@@ -128,4 +131,6 @@ def _how(split: str, how_val: str, count: int) -> str:
             "Measured on {count} pictures in turns: each was answered by a model trained without it (cross-validation), "
             "because there are too few to set some aside for good."
         ).format(count=count)
-    return _("Measured on {count} validation pictures that were not trained on, though the best epoch was picked by them.").format(count=count)
+    return _(
+        "Measured on {count} validation pictures that were not trained on, though the best epoch was picked by them."
+    ).format(count=count)

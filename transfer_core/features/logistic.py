@@ -129,7 +129,9 @@ def _principal(features: Tensor, learnt: Tensor | None) -> tuple[Tensor, Tensor,
 class _Problems:
     """Loss and gradient of all problems at once. Parameters are `[r + 1, P * classes]`, the bias last and not regularised."""
 
-    def __init__(self, components: Tensor, labels: Tensor, classes: int, folds: Tensor, fold_count: int, strengths: tuple[float, ...]):
+    def __init__(
+        self, components: Tensor, labels: Tensor, classes: int, folds: Tensor, fold_count: int, strengths: tuple[float, ...]
+    ):
         count = len(components)
         self.components = components
         self.labels = labels

@@ -14,6 +14,7 @@ from typing import Any
 from transfer_core.errors import ModelError, TransferError
 from transfer_core.i18n import _
 from transfer_core.models.predict import Prediction
+from transfer_core.processes import child_environment, module_command
 
 
 class AnswerProcess:
@@ -49,11 +50,12 @@ class AnswerProcess:
     def _ask(self, paths: list[str]) -> list[Prediction]:
         if self._process is None:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "transfer_core.models.answer", str(self.folder)],
+                module_command("transfer_core.models.answer", self.folder),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
                 encoding="utf-8",
+                env=child_environment(),
             )
         assert self._process.stdin and self._process.stdout
         self._process.stdin.write(json.dumps(paths) + "\n")
@@ -66,7 +68,14 @@ class AnswerProcess:
             self._end()
             raise ModelError.from_data(answer["error"])
         return [
-            Prediction(Path(item["file"]), item["label"], item["confidence"], item["refused"], [tuple(t) for t in item["top"]], item["error"])
+            Prediction(
+                Path(item["file"]),
+                item["label"],
+                item["confidence"],
+                item["refused"],
+                [tuple(t) for t in item["top"]],
+                item["error"],
+            )
             for item in answer
         ]
 

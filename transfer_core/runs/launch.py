@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
-from transfer_core import i18n
 from transfer_core.errors import RunError, storage_error
 from transfer_core.i18n import _
+from transfer_core.processes import module_command, start_apart
 from transfer_core.runs import control
 from transfer_core.runs.events import Event
 from transfer_core.runs.folder import Run
@@ -77,53 +71,16 @@ def follow(run: Run, on_event: Callable[[Event], object], poll: float = 0.1, rea
 
 def worker_command(run: Run) -> list[str]:
     """The command of a run's process."""
-    # -P: a file in the working folder that is called like a module must not be imported in its place.
-    return [sys.executable, "-P", "-m", "transfer_core.runs.worker", str(run.folder)]
-
-
-def child_environment() -> dict[str, str]:
-    """This process's environment, with the language in force and, in a checkout, the way to this package."""
-    environment = dict(os.environ)
-    environment[i18n.VARIABLE] = i18n.language()
-    package = Path(__file__).parents[2]
-    if (package / "pyproject.toml").exists():
-        paths = [str(package), *filter(None, [environment.get("PYTHONPATH")])]
-        environment["PYTHONPATH"] = os.pathsep.join(paths)
-    return environment
-
-
-def apart() -> dict[str, Any]:
-    """What `Popen` needs for a process that goes on when the terminal, the browser or its parent is closed."""
-    if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS}
-    return {"start_new_session": True}
-
-
-def reap(process: subprocess.Popen[bytes]) -> None:
-    """Wait for a child in the background.
-
-    A child that ended stays as a zombie until its parent waits for it, and a page server lives for days. A thread that
-    sleeps in wait() buries it at once, needs nobody to remember it, and does not keep this process from exiting.
-    """
-    threading.Thread(target=process.wait, daemon=True, name=f"reap-{process.pid}").start()
+    return module_command("transfer_core.runs.worker", run.folder)
 
 
 def _launch(run: Run, arguments: list[str]) -> None:
     before = _signs_of_life(run)
     try:
         with run.log_file.open("ab") as log:
-            process = subprocess.Popen(
-                [*worker_command(run), *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=run.folder,
-                env=child_environment(),
-                **apart(),
-            )
+            process = start_apart([*worker_command(run), *arguments], log, run.folder)
     except OSError as error:
         raise storage_error(error, run.log_file) from error
-    reap(process)
     deadline = time.monotonic() + START_PATIENCE
     while _signs_of_life(run) == before:
         if process.poll() is not None and _signs_of_life(run) == before:

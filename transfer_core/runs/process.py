@@ -1,4 +1,4 @@
-"""Whether a run's process lives: its id alone won't do, the system gives the id of a dead process to another."""
+"""The process that carries a run, and whether it lives."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import psutil
 
 from transfer_core.files import write_json
+from transfer_core.processes import lives
 
 if TYPE_CHECKING:
     from transfer_core.runs.folder import Run
 
 FILE = "worker.json"
-TOLERANCE = 1.0  # seconds; systems round a process's start time, and some shift it with the clock
 
 
 @dataclass(frozen=True)
@@ -44,16 +44,6 @@ def read_worker(folder: Path) -> Worker | None:
         return Worker(int(data["pid"]), float(data["create_time"]), float(data["began"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def lives(pid: int, create_time: float) -> bool:
-    """Whether the process of this id is the one started then, and not one that is dead and only not yet buried."""
-    try:
-        process = psutil.Process(pid)
-        same = abs(process.create_time() - create_time) <= TOLERANCE
-        return same and process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
-    except (psutil.Error, ValueError, OverflowError):
-        return False
 
 
 def is_alive(run: Run) -> bool:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 from transfer_core.errors import RunError, TransferError
 from transfer_core.i18n import _
+from transfer_core.processes import lives
 from transfer_core.runs.events import FINAL, Event, EventReader, History
-from transfer_core.runs.process import Worker, lives, read_worker
+from transfer_core.runs.process import Worker, read_worker
 
 if TYPE_CHECKING:
     from transfer_core.runs.folder import Run

@@ -34,7 +34,12 @@ class Choices:
     def read(cls, folder: Path) -> Choices | None:
         """The choices an earlier worker of this run made, or None."""
         file = folder / FILE
-        return cls(**read_json(file, RunError)) if file.exists() else None
+        if not file.exists():
+            return None
+        try:
+            return cls(**read_json(file, RunError))
+        except TypeError as error:
+            raise RunError(_("{file} is damaged: {reason}.").format(file=file, reason=error), file=file) from error
 
 
 def choose_device(settings: RunSettings) -> str:

@@ -128,9 +128,9 @@ def _provenance(prepared: Prepared, trained: Trained) -> dict[str, Any]:
 
 def _write_answers(file: Path, trained: Trained) -> None:
     """One line a held-out picture: its class, and the calibrated probability of each class, in the order of `classes`."""
-    lines = []
+    lines: list[str] = []
     for split, answers in (("val", trained.val), ("test", trained.test)):
-        probabilities = softmax(answers.logits, trained.temperature) if answers.samples else []
+        probabilities = softmax(answers.logits, trained.temperature)
         for sample, row in zip(answers.samples, probabilities, strict=True):
             record = {"split": split, "path": sample.path, "relative": sample.relative, "label": sample.label}
             lines.append(json.dumps(record | {"probabilities": [round(float(p), 5) for p in row]}, ensure_ascii=False))

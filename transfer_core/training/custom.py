@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,17 +34,6 @@ BACKBONE_RATE = 0.1
 BATCH_TO_SCORE = 32
 
 
-@dataclass
-class Loop:
-    """What the loop works on."""
-
-    model: TransferModel
-    optimiser: torch.optim.Optimizer
-    scheduler: torch.optim.lr_scheduler.LRScheduler
-    pixels: Tensor | None
-    device: torch.device
-
-
 def train_custom(prepared: Prepared) -> Trained:
     """Train by the settings, epoch by epoch; the epoch with the smallest validation loss is the result (the last, without validation)."""
     context, settings = prepared.context, prepared.context.settings
@@ -58,7 +46,7 @@ def train_custom(prepared: Prepared) -> Trained:
     with prepared.clock.phase(context, "train") as progress:
         torch.manual_seed(settings.seed)
         device = torch.device(prepared.choices.device)
-        model = build_model(prepared, len(classes)).to(device, memory_format=torch.channels_last)
+        model = build_model(prepared, len(classes)).to(device).to(memory_format=torch.channels_last)
         optimiser = build_optimiser(model, settings)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, schedule(steps_per_epoch * settings.epochs))
         first, best_loss = 1, math.inf
@@ -76,12 +64,14 @@ def train_custom(prepared: Prepared) -> Trained:
             for batch in shuffled(len(train), settings.batch_size, generator):
                 context.stop_if_asked()
                 squares = read_squares(prepared, train, batch, device)
-                pictures = augment(squares, prepared.view.crop, generator) if settings.augment else plain(squares, prepared.view.crop)
+                pictures = (
+                    augment(squares, prepared.view.crop, generator) if settings.augment else plain(squares, prepared.view.crop)
+                )
                 target = torch.from_numpy(train_labels[batch]).to(device)
                 logits = model(model.source.normalise(pictures))
                 loss = functional.cross_entropy(logits, target)
                 optimiser.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 optimiser.step()
                 scheduler.step()
                 losses += loss.item() * len(batch)
@@ -89,7 +79,7 @@ def train_custom(prepared: Prepared) -> Trained:
                 seen += len(batch)
                 progress((epoch - 1) * len(train) + seen, settings.epochs * len(train))
 
-            val_logits = score(prepared, model, val, device)
+            val_logits = score(prepared, model, val, len(classes), device)
             val_loss = float(functional.cross_entropy(val_logits, torch.from_numpy(val_labels))) if len(val) else None
             val_accuracy = float((val_logits.argmax(1).numpy() == val_labels).mean()) if len(val) else None
             best = val_loss is None or val_loss < best_loss
@@ -126,7 +116,9 @@ def build_model(prepared: Prepared, classes: int) -> TransferModel:
 
 def build_optimiser(model: TransferModel, settings: RunSettings) -> torch.optim.AdamW:
     """AdamW (Loshchilov and Hutter, 2019): the head at the rate of the settings, the backbone at a tenth; norms and biases don't decay."""
-    head = [parameter for name, parameter in model.named_parameters() if not name.startswith("source.") and parameter.requires_grad]
+    head = [
+        parameter for name, parameter in model.named_parameters() if not name.startswith("source.") and parameter.requires_grad
+    ]
     backbone = [parameter for parameter in model.source.parameters() if parameter.requires_grad]
     groups = [
         {"params": [p for p in parameters if (p.ndim > 1) == decays], "lr": rate, "weight_decay": WEIGHT_DECAY if decays else 0.0}
@@ -163,16 +155,16 @@ def read_squares(prepared: Prepared, samples: RunSamples, batch: np.ndarray, dev
 
 
 @torch.inference_mode()
-def score(prepared: Prepared, model: TransferModel, samples: RunSamples, device: torch.device) -> Tensor:
+def score(prepared: Prepared, model: TransferModel, samples: RunSamples, classes: int, device: torch.device) -> Tensor:
     """Logits `[n, classes]`, on the CPU, of the plain pictures."""
     model.eval()
-    logits = [torch.empty(0, model.target.out_features)]  # type: ignore[arg-type]
+    logits = []
     for start in range(0, len(samples), BATCH_TO_SCORE):
         prepared.context.stop_if_asked()
         places = np.arange(start, min(start + BATCH_TO_SCORE, len(samples)))
         pictures = plain(read_squares(prepared, samples, places, device), prepared.view.crop)
         logits.append(model(model.source.normalise(pictures.contiguous(memory_format=torch.channels_last))).float().cpu())
-    return torch.cat(logits)
+    return torch.cat(logits) if logits else torch.empty(0, classes)
 
 
 def capture(epoch: int, step: int, model: TransferModel, optimiser: Any, scheduler: Any, best_loss: float) -> Checkpoint:
@@ -215,7 +207,9 @@ def load_trained(model: TransferModel, tensors: dict[str, Tensor]) -> None:
                 parameters[name.removeprefix("model.")].copy_(tensor)
 
 
-def hand_over(prepared: Prepared, model: TransferModel, classes: list[str], train: RunSamples, val: RunSamples, folder: Path) -> Trained:
+def hand_over(
+    prepared: Prepared, model: TransferModel, classes: list[str], train: RunSamples, val: RunSamples, folder: Path
+) -> Trained:
     """The best epoch as a graph, and its answers on what was held out, given by that graph: what the user gets is what is scored."""
     context = prepared.context
     load_trained(model, checkpoint.load_best(folder))

@@ -12,9 +12,10 @@ import torch
 from transfer_core.backbones.catalogue import BackboneInfo, backbone_info
 from transfer_core.backbones.graph import Graph, feature_graph
 from transfer_core.backbones.weights import KeptWeights, obtain
+from transfer_core.data.layout import check_folder
 from transfer_core.data.project import Project
 from transfer_core.data.scan import check_trainable, missing_folder, scan
-from transfer_core.errors import DataError, RunError, StorageError
+from transfer_core.errors import RunError, StorageError
 from transfer_core.features.extract import FeatureStore, Forward, GraphForward
 from transfer_core.i18n import _, ngettext
 from transfer_core.images.pixels import PixelMap
@@ -78,7 +79,9 @@ def prepare(context: Context, clock: Clock) -> Prepared:
 def _look_for_samples(context: Context, clock: Clock) -> RunSamples:
     project = context.project
     for folder in project.missing_sources():
-        raise missing_folder(folder) if project.table.count() else _never_there(folder)
+        if project.table.count():
+            raise missing_folder(folder)
+        check_folder(folder)
     with clock.phase(context, "scan") as progress:
         scan(project, progress, context.stop_if_asked)
     check_trainable(project)
@@ -86,15 +89,6 @@ def _look_for_samples(context: Context, clock: Clock) -> RunSamples:
     samples.write(context.folder)
     _tell_what_was_left_out(context, project)
     return samples
-
-
-def _never_there(folder: Path) -> DataError:
-    return DataError(
-        _("The folder {folder} does not exist.").format(folder=folder),
-        code="no-such-folder",
-        file=folder,
-        fix=_("Check the path."),
-    )
 
 
 def _tell_what_was_left_out(context: Context, project: Project) -> None:
@@ -112,9 +106,9 @@ def _tell_what_was_left_out(context: Context, project: Project) -> None:
         if counts.total - counts.test == 1:
             context.emit(
                 "notice",
-                message=_("The class {label} has a single picture, so nothing can be said about how well it is recognised.").format(
-                    label=counts.label
-                ),
+                message=_(
+                    "The class {label} has a single picture, so nothing can be said about how well it is recognised."
+                ).format(label=counts.label),
             )
 
 

@@ -23,16 +23,24 @@ class RunSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
-    plan: Plan = Field("quick", description="quick fits a head on frozen features in seconds; custom trains by the settings below.")
+    plan: Plan = Field(
+        "quick", description="quick fits a head on frozen features in seconds; custom trains by the settings below."
+    )
     backbone: str = Field("starter", description="The pretrained network to start from.", max_length=100)
-    weights: str | None = Field(None, description="A file with the backbone's parameters, in place of the kept or downloaded ones.")
+    weights: str | None = Field(
+        None, description="A file with the backbone's parameters, in place of the kept or downloaded ones."
+    )
     freeze: Freeze = Field(
         "last-stage",
         description="What stays as it was pretrained: all of the backbone, all but its last stage, or nothing.",
         json_schema_extra={"needs": {"plan": "custom"}},
     )
     epochs: int = Field(
-        10, ge=1, le=1000, description="How often training goes through all pictures.", json_schema_extra={"needs": {"plan": "custom"}}
+        10,
+        ge=1,
+        le=1000,
+        description="How often training goes through all pictures.",
+        json_schema_extra={"needs": {"plan": "custom"}},
     )
     learning_rate: float = Field(
         1e-3,
@@ -42,7 +50,11 @@ class RunSettings(BaseModel):
         json_schema_extra={"needs": {"plan": "custom"}},
     )
     batch_size: int = Field(
-        32, ge=2, le=1024, description="How many pictures are looked at between two steps.", json_schema_extra={"needs": {"plan": "custom"}}
+        32,
+        ge=2,
+        le=1024,
+        description="How many pictures are looked at between two steps.",
+        json_schema_extra={"needs": {"plan": "custom"}},
     )
     augment: bool = Field(
         True,

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from transfer_core.errors import RunError
+from transfer_core.training.choices import Choices, choose_device, choose_threads
+from transfer_core.training.settings import RunSettings
+
+
+def test_made_once(tmp_path: Path) -> None:
+    """What was settled is kept and read back; before, there is nothing."""
+    assert Choices.read(tmp_path) is None
+    choices = Choices("cpu", 2, "d" * 64, 224, 256)
+    choices.write(tmp_path)
+    assert Choices.read(tmp_path) == choices
+
+
+def test_damaged_choices_are_a_sentence(tmp_path: Path) -> None:
+    """A file that says something else is a RunError."""
+    for content in ("{", "{}", "[]", '{"device": "cpu", "extra": 1}'):
+        (tmp_path / "choices.json").write_text(content)
+        with pytest.raises(RunError):
+            Choices.read(tmp_path)
+
+
+def test_a_graphics_card_is_used_when_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """auto takes it, cpu doesn't, and cuda without one is told with what to do."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert [choose_device(RunSettings(device=device)) for device in ("auto", "cpu", "cuda")] == ["cuda", "cpu", "cuda"]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert [choose_device(RunSettings(device=device)) for device in ("auto", "cpu")] == ["cpu", "cpu"]
+    with pytest.raises(RunError) as caught:
+        choose_device(RunSettings(device="cuda"))
+    assert caught.value.code == "no-cuda" and caught.value.fix
+
+
+def test_threads_are_those_this_process_may_use() -> None:
+    """In a container or under taskset, not all of the machine's; what was asked for is kept to."""
+    assert choose_threads(RunSettings(threads=3)) == 3
+    assert choose_threads(RunSettings()) >= 1
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert choose_threads(RunSettings()) == 1
+    finally:
+        os.sched_setaffinity(0, before)

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections import namedtuple
+
+import pytest
+
+from transfer_core.errors import StorageError
+from transfer_core.training import prepare
+
+
+def test_a_disk_that_is_too_small_is_told_before_the_work_begins(pictures, run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How much is needed and how much there is, with nothing written yet; with room again, the run completes."""
+    ran = run(pictures(count=4))
+    usage = namedtuple("usage", "total used free")
+    with monkeypatch.context() as patch:
+        patch.setattr(prepare.shutil, "disk_usage", lambda _folder: usage(10**9, 10**9, 5000))
+        with pytest.raises(StorageError) as caught:
+            ran.go()
+    assert caught.value.code == "disk-full" and caught.value.fix
+    assert list(ran.project.cache.rglob("rows.bin")) == []
+    assert ran.go()["images"] == 12
+
+
+def test_what_was_decoded_is_not_counted_again(pictures, run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second run over the same pictures needs no space for pixels."""
+    folder = pictures(count=4)
+    run(folder, "one").go()
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(prepare.shutil, "disk_usage", lambda _folder: usage(10**9, 10**9, 0))
+    assert run(folder, "two").go()["images"] == 12
+
+
+def test_a_resumed_run_keeps_its_samples_and_choices(pictures, run) -> None:
+    """Pictures that came since the run began are not in it; nor are other settings of this computer."""
+    folder = pictures(count=4)
+    ran = run(folder)
+    ran.go()
+    pictures(count=8, seed=5)
+    file = ran.folder / "choices.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"threads": 2}))
+    shutil.rmtree(ran.model)
+    ran.events.clear()
+    report = ran.go()
+    assert report["images"] == 12
+    assert "scan" not in [event["name"] for event in ran.told("phase")]
+    model = json.loads((ran.model / "model.json").read_text())
+    assert model["provenance"]["threads"] == 2
+    assert run(folder, "later").go()["images"] == 24
