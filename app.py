@@ -1,5 +1,7 @@
 """Home: open pictures, go on with a project, see what this computer is."""
 
+import streamlit as st
+
 from pages.ui import frame, hardware, opening, projects
 from transfer_core.i18n import _
 
@@ -8,7 +10,10 @@ with frame.page("home", needs_project=False):
         _("Teach your computer to tell pictures apart"),
         _("Give it a folder of pictures sorted by kind. It learns from them, tells you how often it is right, and you keep it."),
     )
-    opening.draw()
+    own, sample = st.columns([5, 3])
+    with own:
+        opening.draw()
+    with sample:
+        opening.draw_sample()
     projects.draw()
-    opening.draw_sample()
     hardware.draw_summary()

@@ -9,8 +9,9 @@ with frame.page("data") as here:
         _("What was found, class by class. Most pictures teach; some are held out, to test on what was never learned from."),
     )
     if sources.draw_missing(here.project) and samples.draw_scan(here.project):
-        ready = samples.draw_verdict(here.project)
+        counts = here.project.table.classes()
+        ready = samples.draw_verdict(here.project, counts)
         steps.forward(_("Next: train"), "train", here.project, disabled=not ready)
-        samples.draw_counts(here.project)
-        samples.draw_pictures(here.project)
+        samples.draw_counts(counts)
+        samples.draw_pictures(here.project, counts)
         samples.draw_left_out(here.project)

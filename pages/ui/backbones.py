@@ -26,6 +26,9 @@ SUGGESTED = (
 )
 
 
+_PAGE = 10
+
+
 def draw_chosen(project: Project) -> RunSettings:
     """Say which backbone the next training starts from."""
     settings = drafts.read(project)
@@ -43,7 +46,7 @@ def draw_chosen(project: Project) -> RunSettings:
 
 def draw_choice(project: Project, settings: RunSettings) -> None:
     """Draw the backbones, each with a button to choose it."""
-    st.subheader(_("Others"), anchor=False)
+    st.header(_("Others"), anchor=False)
     with st.expander(_("What the numbers mean"), icon=":material/help:"):
         st.markdown(_explanation())
     everything = catalogue()
@@ -66,7 +69,9 @@ def draw_choice(project: Project, settings: RunSettings) -> None:
     shown = [info for info in shown if info.name != settings.backbone or settings.weights]
     if chosen == "all":
         shown = _searched(shown)
-    for info in sorted(shown, key=lambda info: (info.name != STARTER, info.multiply_adds)):
+    shown.sort(key=lambda info: (info.name != STARTER, info.multiply_adds))
+    page = st.pagination(-(-len(shown) // _PAGE), key=f"page-{chosen}") if len(shown) > _PAGE else 1
+    for info in shown[(page - 1) * _PAGE : page * _PAGE]:
         _card(project, info, everything[STARTER])
     if not shown:
         st.caption(_("None but the chosen one."))

@@ -45,7 +45,7 @@ def page(key: str, needs_project: bool = True) -> Iterator[Any]:
     logs.write_to_file()
     preferences.choose_language()
     here, problem = _look_around()
-    st.set_page_config(page_title=_tab_title(key, here), page_icon=ICON, layout="wide")
+    st.set_page_config(page_title=_tab_title(key, here), layout="wide")
     with guard():
         sidebar.draw(key, here.project, here.run)
     with st.container(width=WIDTH), guard():
@@ -55,6 +55,8 @@ def page(key: str, needs_project: bool = True) -> Iterator[Any]:
             _ask_for_project(key)
             st.stop()
         yield here
+    # Last, because the first icon makes Streamlit load NumPy and Pillow, which nothing on the home page has to wait for.
+    st.set_page_config(page_icon=ICON)
 
 
 def heading(title: str, explanation: str) -> None:

@@ -23,7 +23,7 @@ def draw_summary() -> None:
     """Draw this computer in a line, with its problems."""
     computer = look()
     with st.container(border=True, gap="xsmall"):
-        st.subheader(_("This computer"), anchor=False)
+        st.header(_("This computer"), anchor=False)
         cores = ngettext("{count} processor core", "{count} processor cores", computer.cores).format(count=computer.cores)
         gpu = ", ".join(words.plain(gpu.name) for gpu in computer.gpus) or _("no graphics card that training can use")
         free, whole = words.size(computer.memory_free), words.size(computer.memory_bytes)
@@ -34,7 +34,10 @@ def draw_summary() -> None:
             st.caption(
                 _("That is enough: the quick plan needs seconds to minutes on a processor. A graphics card only makes it faster.")
             )
-        draw_problems(computer)
+        if computer.problems:
+            count = len(computer.problems)
+            with st.expander(ngettext("{count} hint", "{count} hints", count).format(count=count), icon=":material/lightbulb:"):
+                draw_problems(computer)
 
 
 def draw_problems(computer: Computer) -> None:

@@ -16,7 +16,7 @@ from transfer_core.places import home, trash_folder, weights_folder
 
 def draw_language() -> None:
     """Choose the language of all pages."""
-    st.subheader(_("Language"), anchor=False)
+    st.header(_("Language"), anchor=False)
     key = "language-choice"
     st.session_state[key] = i18n.language()
     st.segmented_control(
@@ -38,7 +38,7 @@ def _save_language(key: str) -> None:
 
 def draw_places(project: Project | None) -> None:
     """Say where things lie on this computer."""
-    st.subheader(_("Where things lie"), anchor=False)
+    st.header(_("Where things lie"), anchor=False)
     places: list[tuple[str, Path]] = [(_("Projects"), home())]
     if project is not None:
         places.append((_("The open project"), project.folder))
@@ -50,7 +50,7 @@ def draw_places(project: Project | None) -> None:
 
 def draw_computer() -> None:
     """Say what this computer is."""
-    st.subheader(_("This computer"), anchor=False)
+    st.header(_("This computer"), anchor=False)
     computer = hardware.look()
     memory = _("{free} of {all} free").format(free=words.size(computer.memory_free), all=words.size(computer.memory_bytes))
     gpus = ", ".join(f"{gpu.name}, {words.size(gpu.memory_bytes)}" for gpu in computer.gpus)

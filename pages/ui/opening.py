@@ -19,7 +19,7 @@ _UPLOADS = "uploads so far"
 def draw() -> None:
     """Draw the ways to open pictures."""
     with st.container(border=True):
-        st.subheader(_("Open your own pictures"), anchor=False)
+        st.header(_("Open your own pictures"), anchor=False)
         st.markdown(
             _("A folder that holds one folder per class: per kind of thing that the program shall learn to tell from the others.")
         )
@@ -46,7 +46,7 @@ def draw() -> None:
 def draw_sample() -> None:
     """Draw the way to the built-in sample."""
     with st.container(border=True):
-        st.subheader(_("Nothing at hand?"), anchor=False)
+        st.header(_("Nothing at hand?"), anchor=False)
         st.markdown(
             _("Try it on a small set of drawn pictures that comes with the program. It needs no internet and takes seconds.")
         )

@@ -20,7 +20,7 @@ def draw() -> None:
     summaries = list_projects()
     if not summaries:
         return
-    st.subheader(_("Your projects"), anchor=False)
+    st.header(_("Your projects"), anchor=False)
     everything = len(summaries) <= _SHOWN or st.toggle(_("Show all {count}").format(count=len(summaries)))
     with st.grid("auto", min_column_width=300):
         for summary in summaries if everything else summaries[:_SHOWN]:

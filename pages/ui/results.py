@@ -26,7 +26,7 @@ def draw(project: Project, run: Run | None) -> None:
     steps.forward(_("Next: try it"), "try", project, chosen)
     if results.score is None:
         return
-    st.subheader(_("Class by class"), anchor=False)
+    st.header(_("Class by class"), anchor=False)
     st.caption(
         _(
             "How many of each class's pictures were recognised. The paler part of a bar is the range to expect on other "
@@ -34,7 +34,7 @@ def draw(project: Project, run: Run | None) -> None:
         )
     )
     _classes(results)
-    st.subheader(_("What was taken for what"), anchor=False)
+    st.header(_("What was taken for what"), anchor=False)
     _mixed_up(results)
     charts.confusion(results, f"confusion-{chosen.id}")
     st.caption(_("A confusion matrix: each row is a class, each column an answer. Right answers lie on the diagonal."))
@@ -82,7 +82,7 @@ def _mixed_up(results: Results) -> None:
 
 
 def _wrong(project: Project, results: Results) -> None:
-    st.subheader(_("The pictures it got wrong"), anchor=False)
+    st.header(_("The pictures it got wrong"), anchor=False)
     wrong = results.wrong
     if not wrong:
         st.markdown(_("None: every held-out picture was answered rightly. With so few, that is no promise for all others."))

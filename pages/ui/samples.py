@@ -9,6 +9,7 @@ from pages.ui.guard import fragment, show_error, show_warning
 from pages.ui.words import one_line, plain
 from transfer_core.data import scanning
 from transfer_core.data.project import Project
+from transfer_core.data.samples import ClassCount
 from transfer_core.errors import DataError, TransferError
 from transfer_core.i18n import _, ngettext
 
@@ -51,11 +52,10 @@ def _again(project: Project, label: str) -> None:
         st.rerun()
 
 
-def draw_verdict(project: Project) -> bool:
+def draw_verdict(project: Project, counts: list[ClassCount]) -> bool:
     """Say what was found and whether a classifier can learn from it."""
     from transfer_core.data.scan import check_trainable
 
-    counts = project.table.classes()
     left_out = project.table.count(state="out")
     with st.container(horizontal=True):
         st.metric(_("Pictures"), f"{sum(count.total for count in counts):,}", border=True, width=150)
@@ -80,12 +80,11 @@ def draw_verdict(project: Project) -> bool:
     return True
 
 
-def draw_counts(project: Project) -> None:
+def draw_counts(counts: list[ClassCount]) -> None:
     """Draw how many pictures each class has, and how they are divided."""
-    counts = project.table.classes()
     if not counts:
         return
-    st.subheader(_("Classes"), anchor=False)
+    st.header(_("Classes"), anchor=False)
     most = max(count.total for count in counts)
     tables.draw(
         [_("Class"), _("Learning"), _("Checking"), _("Testing"), _("All")],
@@ -100,14 +99,14 @@ def draw_counts(project: Project) -> None:
     )
 
 
-def draw_pictures(project: Project) -> None:
+def draw_pictures(project: Project, counts: list[ClassCount]) -> None:
     """Draw a pageful of the pictures of a class."""
-    counts = {count.label: count for count in project.table.classes()}
     if not counts:
         return
-    st.subheader(_("Pictures"), anchor=False)
-    label = choose_class(list(counts), "shown-class")
-    total = counts[label].total
+    st.header(_("Pictures"), anchor=False)
+    totals = {count.label: count.total for count in counts}
+    label = choose_class(list(totals), "shown-class")
+    total = totals[label]
     page = st.pagination(-(-total // _SHOWN), key=f"page-{label}") if total > _SHOWN else 1
     shown = project.table.samples(label=label, offset=(page - 1) * _SHOWN, limit=_SHOWN)
     images = pictures.thumbnails(project.cache, [(sample.path, sample.content) for sample in shown])

@@ -107,7 +107,7 @@ def _result(project: Project, run: Run) -> None:
     with guard():
         results = scores.results_of(run)
         scores.draw(results)
-        st.subheader(_("Try it"), anchor=False)
+        st.header(_("Try it"), anchor=False)
         answers.draw_drop_area(project, run)
         if results.answered:
             st.markdown(_("A few of the held-out pictures, with what the model said of them:"))

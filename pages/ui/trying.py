@@ -21,7 +21,7 @@ def draw(project: Project, run: Run | None) -> None:
     answers.draw_drop_area(project, chosen)
     with guard():
         _held_out(project, chosen)
-    st.subheader(_("Keep the model"), anchor=False)
+    st.header(_("Keep the model"), anchor=False)
     keeping.draw_model(chosen, project.name)
 
 
@@ -29,7 +29,7 @@ def _held_out(project: Project, run: Run) -> None:
     results = scores.results_of(run)
     if not results.answered:
         return
-    st.subheader(_("Or look at pictures that were held out"), anchor=False)
+    st.header(_("Or look at pictures that were held out"), anchor=False)
     label = samples.choose_class(sorted({answer.label for answer in results.answered}), "tried-class")
     shown = [answer for answer in results.answered if answer.label == label]
     page = st.pagination(-(-len(shown) // _PAGE), key=f"tried-{label}") if len(shown) > _PAGE else 1

@@ -130,6 +130,12 @@ def test_pages_and_workers_write_at_the_same_time(tmp_path: Path) -> None:
     assert SampleTable(file, []).count() == 50
 
 
-def test_the_file_says_its_version(table: SampleTable) -> None:
-    """Later versions tell by it what to upgrade."""
-    assert sqlite3.connect(table.file).execute("PRAGMA user_version").fetchone() == (1,)
+def test_the_file_says_its_version_and_lets_readers_read(table: SampleTable) -> None:
+    """Later versions tell by it what to upgrade; in WAL mode a page reads while a scan writes."""
+    connection = sqlite3.connect(table.file)
+    assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    with table.connect() as writer:
+        writer.execute("DELETE FROM samples")
+        assert SampleTable(table.file, table.roots).count() == 7
+    assert table.count() == 0

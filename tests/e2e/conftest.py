@@ -207,8 +207,19 @@ def eventually() -> Callable[..., Any]:
 
 @pytest.fixture
 def sample(same_home: None) -> Project:
-    """The built-in sample as a project of the app's home, looked through, with no draft and no trainings of earlier tests."""
-    project = sample_project()
+    """The built-in sample as a project of the app's home, as it is when nobody did anything with it yet."""
+    return untouched(sample_project())
+
+
+@pytest.fixture
+def shapes(same_home: None, pictures: Callable[..., Path], app: App) -> Project:
+    """A project of few pictures, whose epochs are short, as it is when nobody did anything with it yet."""
+    folder = app.home.parent / "shapes"
+    return untouched(Project.for_source(folder if folder.is_dir() else pictures(count=16, under=folder)))
+
+
+def untouched(project: Project) -> Project:
+    """`project`, looked through, without the draft and the trainings of earlier tests."""
     if not project.table.count(split="train"):
         scan(project)
     (project.folder / "draft.json").unlink(missing_ok=True)

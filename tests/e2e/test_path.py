@@ -125,8 +125,8 @@ def test_a_wrong_path_is_answered(visitor: Visitor, eventually: Callable[..., An
     visitor.page.get_by_text("No folder was given.").wait_for()
 
 
-def test_two_presses_start_one_training(visitor: Visitor, sample: Project) -> None:
-    visitor.open("Train", project=sample.folder.name)
+def test_two_presses_start_one_training(visitor: Visitor, shapes: Project) -> None:
+    visitor.open("Train", project=shapes.folder.name)
     visitor.button("Start training").dblclick()
     visitor.heading("Your model is ready", TRAINING)
-    assert len(list_runs(sample.folder)) == 1
+    assert len(list_runs(shapes.folder)) == 1

@@ -110,15 +110,18 @@ def test_a_full_disk_ends_the_pass_with_a_sentence(
     assert len(PixelMap(tmp_path / "map", VIEW)) == 10
 
 
-def test_two_runs_decode_into_one_map(sources: list[Source], tmp_path: Path) -> None:
-    """Two at a time wait for each other and share the work: no row is there twice."""
+def test_two_runs_decode_into_one_map(sources: list[Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two at a time wait for each other and share the work: each picture is decoded by one of them."""
+    opened: list[Path] = []
+    decode = pixels.open_rgb
+    monkeypatch.setattr(pixels, "open_rgb", lambda path, need: (opened.append(path), decode(path, need))[1])
     maps = [PixelMap(tmp_path / "map", VIEW) for _ in range(2)]
     threads = [threading.Thread(target=store.decode, args=(sources, 1)) for store in maps]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(30)
-    assert (tmp_path / "map" / VIEW.key / "keys.bin").stat().st_size == 10 * 16
+    assert sorted(opened) == sorted(each.path for each in sources)
     for store in maps:
         assert len(store) == 10
 

@@ -21,7 +21,7 @@ PAGES = ["", "Data", "Backbone", "Train", "Results", "Try", "Runs", "Settings"]
 
 def said(page: AppTest) -> str:
     """What a page says in its texts, boxes and tables."""
-    kinds = ("title", "subheader", "markdown", "caption", "text", "info", "warning", "error", "html")
+    kinds = ("title", "header", "markdown", "caption", "text", "info", "warning", "error", "html")
     return "\n".join(str(element.value if kind != "html" else element.proto.body) for kind in kinds for element in page.get(kind))
 
 

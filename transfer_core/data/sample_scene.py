@@ -9,26 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from transfer_core.data.sample_things import Colour, Colours, Part, Points, Thing, ellipse, ribbon, smooth
+from transfer_core.data.sample_things import INKS, Colour, Colours, Part, Points, Thing, ellipse, ribbon, smooth
 
 SIZES = ((256, 256), (288, 224), (320, 240), (240, 320), (240, 288))  # width and height in pixels
 DETAIL = 2  # outlines are drawn this many times larger, then averaged: antialiasing
 
-# Ink and ground colours are the same for every class, so that no colour gives a class away.
-INKS: tuple[Colour, ...] = (
-    (196, 60, 44),
-    (222, 122, 40),
-    (232, 188, 66),
-    (142, 164, 62),
-    (66, 118, 70),
-    (58, 140, 150),
-    (62, 92, 166),
-    (128, 84, 156),
-    (204, 112, 144),
-    (128, 88, 56),
-    (222, 206, 178),
-    (92, 78, 74),
-)
+# Grounds are the same for every class, so that no background gives a class away.
 GROUNDS: tuple[tuple[Colour, Colour], ...] = (
     ((92, 118, 62), (134, 156, 84)),  # grass
     ((104, 80, 58), (146, 116, 84)),  # soil
@@ -40,6 +26,7 @@ GROUNDS: tuple[tuple[Colour, Colour], ...] = (
     ((206, 196, 190), (236, 230, 224)),  # paper
 )
 DARK: Colour = (44, 36, 36)
+USUAL = 0.75  # share of things in one of the colours their kind mostly has
 
 
 def draw_scene(thing: Thing, generator: np.random.Generator) -> Image.Image:
@@ -49,18 +36,21 @@ def draw_scene(thing: Thing, generator: np.random.Generator) -> Image.Image:
     canvas = _ground(width * DETAIL, height * DETAIL, ground, generator)
     side = min(width, height) * DETAIL
     light = generator.uniform(0, 2 * np.pi)
-    for _ in range(int(generator.integers(0, 9))):
+    for _ in range(int(generator.integers(0, 4))):
         _place(canvas, [_litter(ground, generator)], generator, side * generator.uniform(0.04, 0.13), light)
-    size = side * generator.uniform(0.27, 0.45)
-    _place(canvas, thing(_colours(generator), generator), generator, size, light, central=True)
-    if generator.random() < 0.6:
+    size = side * generator.uniform(0.45, 0.55)
+    _place(canvas, thing.draw(_colours(thing, generator), generator), generator, size, light, central=True)
+    if generator.random() < 0.25:
         _cover(canvas, ground, generator)
     return _photographed(canvas.reduce(DETAIL), generator)
 
 
-def _colours(generator: np.random.Generator) -> Colours:
+def _colours(thing: Thing, generator: np.random.Generator) -> Colours:
     """Two inks that differ, each somewhat off its recipe, with a dark and a light one beside them."""
     first, second = generator.choice(len(INKS), 2, replace=False)
+    if generator.random() < USUAL:
+        first = int(generator.choice(thing.inks))
+        second = second if second != first else (second + 1) % len(INKS)
     dark = _mixed(DARK, INKS[first], generator.uniform(0, 0.35), generator)
     light = _mixed((244, 236, 220), INKS[second], generator.uniform(0, 0.4), generator)
     return Colours(_mixed(INKS[first], DARK, 0, generator), _mixed(INKS[second], DARK, 0, generator), dark, light)
@@ -79,7 +69,7 @@ def _ground(width: int, height: int, colours: tuple[Colour, Colour], generator: 
     size = (width // DETAIL, height // DETAIL)
     noise = _clouds(*size, generator, coarse=int(generator.integers(3, 9)))
     fine = _clouds(*size, generator, coarse=48)
-    mask = Image.blend(noise, fine, generator.uniform(0.1, 0.5))
+    mask = Image.blend(noise, fine, generator.uniform(0.1, 0.35))
     small = Image.composite(Image.new("RGB", size, colours[0]), Image.new("RGB", size, colours[1]), mask)
     canvas = small.resize((width, height), Image.Resampling.NEAREST)
     draw = ImageDraw.Draw(canvas)
@@ -102,8 +92,9 @@ def _ground(width: int, height: int, colours: tuple[Colour, Colour], generator: 
             x, y, radius = generator.uniform(0, width), generator.uniform(0, height), width * generator.uniform(0.03, 0.12)
             colour = _mixed(colours[1], INKS[int(generator.integers(len(INKS)))], generator.uniform(0, 0.5), generator)
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
-        # Blurring a quarter of the pixels and enlarging them looks the same and takes a tenth of the time.
-        small = canvas.reduce(4).filter(ImageFilter.GaussianBlur(generator.uniform(1, 6)))
+    # Mostly out of focus. Blurring a sixteenth of the pixels and enlarging them looks the same and takes a tenth of the time.
+    if kind == "lights" or generator.random() < 0.85:
+        small = canvas.reduce(4).filter(ImageFilter.GaussianBlur(generator.uniform(0.6, 4)))
         canvas = small.resize((width, height), Image.Resampling.BILINEAR)
     return canvas
 
@@ -139,10 +130,10 @@ def _place(
 ) -> None:
     """Draws the parts and their shadow somewhere on the canvas, turned, squeezed and perhaps mirrored."""
     extent = np.array(canvas.size, dtype=float)
-    centre = extent * (0.5 + generator.normal(0, 0.09, 2) if central else generator.random(2))
-    angle = generator.normal(0, 0.5) if generator.random() < 0.7 else generator.uniform(-np.pi, np.pi)
-    squeeze = np.array([generator.choice([-1.0, 1.0]) * generator.uniform(0.8, 1.0), generator.uniform(0.8, 1.0)])
-    skew = np.array([[1.0, generator.normal(0, 0.12)], [0.0, 1.0]])
+    centre = extent * (0.5 + generator.normal(0, 0.05, 2) if central else generator.random(2))
+    angle = generator.normal(0, 0.15) if central and generator.random() < 0.97 else generator.uniform(-np.pi, np.pi)
+    squeeze = np.array([generator.choice([-1.0, 1.0]) * generator.uniform(0.88, 1.0), generator.uniform(0.88, 1.0)])
+    skew = np.array([[1.0, generator.normal(0, 0.08)], [0.0, 1.0]])
 
     def on_canvas(points: Points) -> Points:
         return _turn((points * squeeze) @ skew * size, angle) + centre
@@ -240,15 +231,15 @@ def _blade(
 
 def _photographed(picture: Image.Image, generator: np.random.Generator) -> Image.Image:
     """The scene as a camera might give it: uneven light, a colour cast, exposure, grain, now and then out of focus."""
-    if generator.random() < 0.3:
+    if generator.random() < 0.15:
         picture = picture.filter(ImageFilter.GaussianBlur(generator.uniform(0.4, 1.2)))
     uneven = np.asarray(_clouds(picture.width, picture.height, generator, coarse=2), dtype=np.float32) / 255 - 0.5
     pixels = np.asarray(picture, dtype=np.float32)
-    cast = (generator.uniform(0.88, 1.12, 3) * generator.uniform(0.82, 1.2)).astype(np.float32)
-    lit = pixels * (1 + np.float32(generator.uniform(0, 0.6)) * uneven)[..., None] * cast
+    cast = (generator.uniform(0.93, 1.07, 3) * generator.uniform(0.85, 1.15)).astype(np.float32)
+    lit = pixels * (1 + np.float32(generator.uniform(0, 0.45)) * uneven)[..., None] * cast
     mean = lit.mean()
     lit = (lit - mean) * np.float32(generator.uniform(0.8, 1.15)) + mean
-    lit += generator.standard_normal((*lit.shape[:2], 1), dtype=np.float32) * np.float32(generator.uniform(1, 7))
+    lit += generator.standard_normal((*lit.shape[:2], 1), dtype=np.float32) * np.float32(generator.uniform(1, 5))
     return Image.fromarray(lit.clip(0, 255).astype(np.uint8))
 
 

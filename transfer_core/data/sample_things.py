@@ -1,7 +1,7 @@
 """The things in the sample set, as layers of polygons: a beetle, a butterfly, a flower, a leaf, a mushroom.
 
-Coordinates are in units of the thing's size: about -1 to 1, x to the right, y downwards. Every thing takes its colours and
-its markings from the same choices, so that what tells the classes apart is shape.
+Coordinates are in units of the thing's size: about -1 to 1, x to the right, y downwards. Every thing takes its markings
+from the same choices, and its colours too, with some likelier than others: what tells the classes apart is shape.
 """
 
 from __future__ import annotations
@@ -38,10 +38,8 @@ class Colours:
 
 def smooth(controls: Points, closed: bool = True, pieces: int = 8) -> Points:
     """A Catmull-Rom curve through the control points: (about count * pieces, 2)."""
-    if closed:
-        padded = np.concatenate([controls[-1:], controls, controls[:2]])
-    else:
-        padded = np.concatenate([controls[:1], controls, controls[-1:]])
+    before_first, after_last = (controls[-1:], controls[:2]) if closed else (controls[:1], controls[-1:])
+    padded = np.concatenate([before_first, controls, after_last])
     before, start, end, after = padded[:-3], padded[1:-2], padded[2:-1], padded[3:]
     t = np.linspace(0, 1, pieces, endpoint=not closed)[:, None, None]
     curve = 0.5 * (
@@ -82,7 +80,7 @@ def mirrored(points: Points) -> Points:
 def markings(colours: Colours, generator: np.random.Generator, reach: float = 1.0) -> list[tuple[Points, Colour]]:
     """Spots, stripes, blotches or nothing, within `reach` of the origin; the same choice for every thing."""
     colour = (colours.second, colours.dark, colours.light)[int(generator.integers(3))]
-    kind = generator.choice(["none", "spots", "specks", "stripes"], p=[0.35, 0.3, 0.15, 0.2])
+    kind = generator.choice(["none", "spots", "specks", "stripes"], p=[0.7, 0.16, 0.07, 0.07])
     if kind == "none":
         return []
     if kind == "stripes":
@@ -105,7 +103,7 @@ def beetle(colours: Colours, generator: np.random.Generator) -> list[Part]:
         knee = np.array([width * 1.35, start + reach * 0.18]) + generator.normal(0, 0.05, 2)
         foot = np.array([width * 1.5 + 0.12, end]) + generator.normal(0, 0.07, 2)
         leg = np.array([[width * 0.4, start], knee, foot])
-        thickness = generator.uniform(0.025, 0.045)
+        thickness = generator.uniform(0.04, 0.06)
         parts += [Part(ribbon(side, thickness, thickness * 0.6), colours.dark, shade=0) for side in (leg, mirrored(leg))]
     feeler = smooth(np.array([[0.08, -0.8], [0.25, -1.0], [0.42, -1.02 + generator.normal(0, 0.08)]]), closed=False)
     parts += [Part(ribbon(side, 0.02), colours.dark, shade=0) for side in (feeler, mirrored(feeler))]
@@ -127,19 +125,19 @@ def butterfly(colours: Colours, generator: np.random.Generator) -> list[Part]:
     """Four wings with a border, one side perhaps half closed, a body and feelers."""
     upper = np.array([[0.03, -0.05], [0.3, -0.6], [0.8, -0.85], [1.0, -0.6], [0.8, -0.1], [0.3, 0.1]])
     lower = np.array([[0.03, 0.0], [0.5, 0.0], [0.78, 0.3], [0.62, 0.78], [0.34, 0.72], [0.12, 0.4]])
-    upper = upper + generator.normal(0, 0.07, upper.shape)
-    lower = lower + generator.normal(0, 0.07, lower.shape)
-    closed = 1.0 if generator.random() < 0.5 else generator.uniform(0.35, 0.9)
-    border = colours.dark if generator.random() < 0.6 else colours.second
-    inner = generator.uniform(0.68, 0.92)
+    upper = upper + generator.normal(0, 0.045, upper.shape)
+    lower = lower + generator.normal(0, 0.045, lower.shape)
+    closed = 1.0 if generator.random() < 0.75 else generator.uniform(0.5, 0.9)
+    border = colours.dark if generator.random() < 0.9 else colours.second
+    inner = generator.uniform(0.68, 0.86)
     marks = markings(colours, generator)
     parts = []
     for controls, colour in ((lower, colours.second if generator.random() < 0.4 else colours.main), (upper, colours.main)):
         wing = smooth(controls)
         root = np.array([0.1, 0.0])
         field_inside = root + (wing - root) * inner
-        veins = [(ribbon(np.array([root, (root + tip) / 2, tip]), 0.012), border) for tip in wing[8:-8:7]]
-        inside = [(field_inside, colour), *marks, *(veins if generator.random() < 0.6 else [])]
+        veins = [(ribbon(np.array([root, (root + tip) / 2, tip]), 0.018), border) for tip in wing[6:-6:6]]
+        inside = [(field_inside, colour), *marks, *(veins if generator.random() < 0.8 else [])]
         for side, squeeze in ((1.0, 1.0), (-1.0, closed)):
             scale = np.array([side * squeeze, 1.0])
             parts.append(Part(wing * scale, border, [(points * scale, each) for points, each in inside], shade=0.2))
@@ -158,8 +156,8 @@ def flower(colours: Colours, generator: np.random.Generator) -> list[Part]:
         parts.append(Part(ribbon(stem, 0.045), _GREEN, shade=0.2))
         side = np.array([[0.0, 0.95], [0.25, 0.7], [0.6, 0.72], [0.3, 0.95]]) * [generator.choice([-1, 1]), 1]
         parts.append(Part(smooth(side), _GREEN, shade=0.3))
-    count = int(generator.integers(5, 13))
-    width = np.pi / count * generator.uniform(0.6, 1.15)
+    count = int(generator.integers(6, 14))
+    width = np.pi / count * generator.uniform(0.6, 0.95)
     tip = generator.choice([0.75, 0.95, 1.25])  # round, blunt or pointed
     half = np.array([[0.1, 0.05], [0.5, 0.8 * width], [0.8, width * 0.85 * (2 - tip)], [1.0 if tip > 1 else 0.97, 0.04]])
     petal = smooth(np.concatenate([half, half[::-1] * [1, -1]]))
@@ -169,7 +167,7 @@ def flower(colours: Colours, generator: np.random.Generator) -> list[Part]:
         for number in generator.permutation(count):
             angle = 2 * np.pi * number / count + offset + generator.normal(0, 0.04)
             length = size * generator.uniform(0.9, 1.05)
-            fold = ribbon(np.array([[0.1, 0.0], [0.5, 0.01], [0.85, 0.0]]), 0.014, 0.004)
+            fold = ribbon(np.array([[0.1, 0.0], [0.5, 0.01], [0.85, 0.0]]), 0.02, 0.006)
             inside = [(turned(points * length, angle), each) for points, each in [*marks, (fold, colours.second)]]
             parts.append(Part(turned(petal * length, angle), colour, inside, shade=0.45))
     disc = generator.uniform(0.14, 0.34)
@@ -183,7 +181,7 @@ def flower(colours: Colours, generator: np.random.Generator) -> list[Part]:
 def leaf(colours: Colours, generator: np.random.Generator) -> list[Part]:
     """A blade that is oval, heart-shaped, lobed or toothed, with a midrib, veins and a stalk."""
     kind = generator.choice(["oval", "heart", "lobed", "toothed"])
-    width = generator.uniform(0.32, 0.62)
+    width = generator.uniform(0.42, 0.66)
     along = np.linspace(0, 1, 60)
     y = -0.95 + 1.75 * along
     profile = np.sin(np.pi * along ** generator.uniform(0.8, 1.25)) ** generator.uniform(0.7, 1.1)
@@ -199,13 +197,13 @@ def leaf(colours: Colours, generator: np.random.Generator) -> list[Part]:
     bend = generator.uniform(-0.22, 0.22) * np.sin(np.pi * along)
     right = np.stack([width * profile + bend, y], 1)
     left = np.stack([-width * profile + bend, y], 1)
-    midrib = np.stack([bend, y], 1)[::6]
+    midrib = np.stack([bend, y], 1)[::5]
     rib = colours.light if generator.random() < 0.5 else colours.dark
     veins = [(ribbon(midrib, 0.022, 0.03), rib)]
     for start in midrib[2:-1]:
         for side in (-1.0, 1.0):
             end = start + np.array([side * width * 1.1, -0.34])
-            veins.append((ribbon(np.array([start, (start + end) / 2 + [0, 0.05], end]), 0.013, 0.005), rib))
+            veins.append((ribbon(np.array([start, (start + end) / 2 + [0, 0.05], end]), 0.018, 0.008), rib))
     stalk = smooth(np.array([midrib[-1], midrib[-1] + [0.02, 0.2], midrib[-1] + [generator.normal(0, 0.12), 0.42]]), closed=False)
     blade = Part(np.concatenate([right, left[::-1]]), colours.main, [*markings(colours, generator), *veins], shade=0.25)
     return [Part(ribbon(stalk, 0.028, 0.04), rib, shade=0), blade]
@@ -236,11 +234,35 @@ def mushroom(colours: Colours, generator: np.random.Generator) -> list[Part]:
 
 _GREEN: Colour = (84, 124, 62)
 
-Thing = Callable[[Colours, np.random.Generator], list[Part]]
+INKS: tuple[Colour, ...] = (
+    (196, 60, 44),
+    (222, 122, 40),
+    (232, 188, 66),
+    (142, 164, 62),
+    (66, 118, 70),
+    (58, 140, 150),
+    (62, 92, 166),
+    (128, 84, 156),
+    (204, 112, 144),
+    (128, 88, 56),
+    (222, 206, 178),
+    (92, 78, 74),
+)
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A class of the sample set: how one is drawn, and the inks (places in INKS) that it mostly has."""
+
+    draw: Callable[[Colours, np.random.Generator], list[Part]]
+    inks: tuple[int, ...]
+
+
+# The usual inks overlap, and any thing may have any ink: colour is a hint to the class, as in nature, and no proof.
 THINGS: dict[str, Thing] = {
-    "beetle": beetle,
-    "butterfly": butterfly,
-    "flower": flower,
-    "leaf": leaf,
-    "mushroom": mushroom,
+    "beetle": Thing(beetle, (0, 5, 9, 11)),
+    "butterfly": Thing(butterfly, (1, 2, 6, 7)),
+    "flower": Thing(flower, (0, 2, 7, 8)),
+    "leaf": Thing(leaf, (3, 4, 1)),
+    "mushroom": Thing(mushroom, (0, 9, 10)),
 }

@@ -53,10 +53,7 @@ def state(project: Project) -> ScanState:
     try:
         data = json.loads((_folder(project) / "state.json").read_bytes())
         # Between its start and its first words a scan has no process id on record yet.
-        if "pid" in data:
-            alive = lives(data["pid"], data["created"])
-        else:
-            alive = time.time() - data.get("time", 0) < 10
+        alive = lives(data["pid"], data["created"]) if "pid" in data else time.time() - data.get("time", 0) < 10
         if data["status"] in ("finished", "failed") or (data["status"] == "running" and alive):
             return ScanState(data["status"], data.get("done", 0), data.get("total", 0), data.get("error"), data.get("report"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

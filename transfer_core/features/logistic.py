@@ -113,7 +113,9 @@ def _principal(features: Tensor, learnt: Tensor | None) -> tuple[Tensor, Tensor,
     count, width = rows.shape
     mean = rows.mean(0)
     spread = rows.std(0, correction=0)
-    scale = torch.where(spread > 1e-6, 1 / spread.clamp_min(1e-6), 0)
+    # Against the liveliest feature, because an untrained network's may all be tiny; what hardly moves beside it is rounding.
+    least = (spread.max() * 1e-5).clamp_min(torch.finfo(spread.dtype).tiny)
+    scale = torch.where(spread > least, 1 / spread.clamp_min(least), 0)
     standard = (rows - mean) * scale
     if count <= width:
         values, vectors = torch.linalg.eigh(standard @ standard.T)

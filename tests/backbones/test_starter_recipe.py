@@ -1,0 +1,94 @@
+"""The starter's recipe at a tiny size with a random teacher, and the file it made."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+from torchvision.models import mobilenet_v2, mobilenet_v3_small
+
+from transfer_core.backbones.starter import recipe
+from transfer_core.backbones.starter.checkpoint import read_checkpoint, save_checkpoint
+from transfer_core.errors import WeightsError
+
+SHIPPED = Path(recipe.__file__).with_name("starter.safetensors")
+
+pytest.importorskip("skimage", reason="the recipe's pictures are in scikit-image, a development extra")
+pytest.importorskip("sklearn", reason="the recipe's pictures are in scikit-learn, a development extra")
+
+
+@pytest.fixture(scope="module")
+def settings() -> recipe.Settings:
+    return recipe.Settings(steps=3, seed=0, batch=4, pixels=32)
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory, settings: recipe.Settings) -> recipe.Teacher:
+    torch.manual_seed(1)
+    weights = tmp_path_factory.mktemp("teacher") / "teacher.pth"
+    torch.save(mobilenet_v2(weights=None, num_classes=7).state_dict(), weights)
+    return recipe.Teacher(weights, batch=settings.batch, pixels=settings.pixels, threads=1)
+
+
+def test_repeating_and_resuming_give_the_same_file(
+    tmp_path: Path, teacher: recipe.Teacher, settings: recipe.Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [tmp_path / f"{name}.safetensors" for name in ("first", "again", "resumed")]
+    recipe.train(teacher, files[0], settings, checkpoint=None, every=1)
+    recipe.train(teacher, files[1], settings, checkpoint=None, every=2)
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    recipe.train(teacher, files[2], settings, checkpoint=checkpoint, every=1, stop_at=2)
+    assert not files[2].exists()
+    recipe.train(teacher, files[2], settings, checkpoint=checkpoint, every=1)
+    assert "Going on from step 2 of 3." in capsys.readouterr().err
+    assert files[0].read_bytes() == files[1].read_bytes() == files[2].read_bytes()
+    assert recipe.recorded_steps(checkpoint) == 3
+    untrained = mobilenet_v3_small(weights=None).features.state_dict()
+    assert {name.removeprefix("features.") for name in load_file(files[0])} == set(untrained)
+
+
+def test_another_seed_gives_another_file(tmp_path: Path, teacher: recipe.Teacher, settings: recipe.Settings) -> None:
+    one, other = tmp_path / "one.safetensors", tmp_path / "other.safetensors"
+    for out, seed in ((one, 1), (other, 2)):
+        recipe.train(teacher, out, recipe.Settings(steps=1, seed=seed, batch=4, pixels=32), checkpoint=None, every=1)
+    assert one.read_bytes() != other.read_bytes()
+
+
+def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    save_checkpoint(path, {"one": torch.ones(1)}, 5, {"settings": {"seed": 0}, "teacher": "a"})
+    tensors, step, record = read_checkpoint(path, {"settings": {"seed": 0}, "teacher": "a"})
+    assert (tensors["one"].item(), step, record["teacher"]) == (1, 5, "a")
+    with pytest.raises(WeightsError, match="settings differ"):
+        read_checkpoint(path, {"settings": {"seed": 1}, "teacher": "a"})
+
+
+def test_every_source_states_a_free_licence() -> None:
+    from transfer_core.backbones.starter.pictures import SOURCES
+
+    free = {"CC0", "public domain", "no known copyright restrictions", "BSD-3-Clause", "CC BY 2.0"}
+    assert {source.licence for source in SOURCES} <= free
+    assert len({source.path for source in SOURCES}) == len(SOURCES)
+
+
+def test_the_shipped_file_fits_torchvision() -> None:
+    assert SHIPPED.stat().st_size <= 2_000_000
+    state = load_file(SHIPPED)
+    features = mobilenet_v3_small(weights=None).features
+    features.load_state_dict({name.removeprefix("features."): tensor for name, tensor in state.items()}, strict=True)
+    assert all(name.startswith("features.") for name in state)
+    assert {tensor.dtype for tensor in state.values()} == {torch.float16, torch.int64}
+    with torch.inference_mode():
+        pooled = features.eval()(torch.rand(2, 3, 224, 224)).mean((2, 3))
+    assert pooled.shape == (2, 576) and pooled.isfinite().all() and not torch.allclose(pooled[0], pooled[1])
+
+
+def test_the_shipped_file_says_how_it_was_made() -> None:
+    with safe_open(SHIPPED, "pt") as file:
+        made = json.loads(file.metadata()["recipe"])
+    assert made["architecture"] == "mobilenet_v3_small.features"
+    assert made["settings"]["steps"] > 0 and len(made["pictures"]) == len(made["teacher"]) == 64
