@@ -99,7 +99,9 @@ def test_an_upload_of_nothing_leaves_no_project(files: list[tuple[str, bytes]]) 
 
 
 def test_uploads_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """More files than a browser upload is for are not written."""
+    """More files than a browser upload is for are refused with a way out, and none is silently left behind."""
     monkeypatch.setattr(uploads, "MAX_FILES", 3)
-    save_upload("up", ((f"cat/{n}.png", b"x") for n in range(10)))
-    assert len(written()) == 3
+    with pytest.raises(DataError) as caught:
+        save_upload("up", ((f"cat/{n}.png", b"x") for n in range(10)))
+    assert caught.value.code == "too-many-files" and caught.value.fix
+    assert list_projects() == []

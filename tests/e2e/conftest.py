@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -75,9 +74,9 @@ class App:
         return began
 
     def stop(self) -> None:
-        """End it as Ctrl-C does. Trainings go on."""
+        """End it; trainings go on."""
         if self.process:
-            self.process.send_signal(signal.SIGINT)
+            self.process.terminate()
             self.process.wait(20)
             self.process = None
 

@@ -56,10 +56,11 @@ def test_a_folder_by_its_path_in_four_presses(visitor: Visitor, shared: Path) ->
 
 def tried_on_the_spot(visitor: Visitor, picture: Path) -> None:
     """The Train page itself has the accuracy, held-out pictures that are answered, and answers to one that is dropped."""
+    held_out = visitor.page.get_by_role("list", name="Held-out pictures with the model's answers").get_by_role("listitem")
+    held_out.first.wait_for()
+    assert held_out.count() >= 5
     text = visitor.text()
     assert "Right answers" in text and "held-out pictures were answered rightly" in text and "%" in text
-    held_out = visitor.page.get_by_role("list", name="Held-out pictures with the model's answers").get_by_role("listitem")
-    assert held_out.count() >= 5
     visitor.page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(picture)
     answered = visitor.page.get_by_role("list", name="Your pictures with the model's answers").get_by_role("listitem")
     answered.first.wait_for()

@@ -322,13 +322,13 @@ def test_a_decompression_bomb_is_refused_from_its_header(tmp_path: Path, depth: 
 
 def test_the_limit_is_the_same_at_every_door(monkeypatch: pytest.MonkeyPatch) -> None:
     """A picture that the table refuses is not let in elsewhere because a smaller decode of it would do."""
-    monkeypatch.setattr(decode, "MAX_PIXELS", 600 * 400 - 1)
+    monkeypatch.setattr(decode, "MAX_JPEG_PIXELS", 600 * 400 - 1)
     data = encoded(quarters((600, 400)), "JPEG")
     for read in (lambda: open_rgb(data), lambda: open_rgb(data, need=32), lambda: inspect(data, "a")):
         with pytest.raises(ImageError) as caught:
             read()
         assert caught.value.code == "too-large"
-    monkeypatch.setattr(decode, "MAX_PIXELS", 600 * 400)
+    monkeypatch.setattr(decode, "MAX_JPEG_PIXELS", 600 * 400)
     assert open_rgb(data).size == (600, 400)
 
 

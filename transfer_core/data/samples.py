@@ -92,6 +92,8 @@ class SampleTable:
             raise self._error(error) from error
         try:
             connection.execute("PRAGMA journal_mode=WAL")
+            # With a write-ahead log this can't damage the table; a power cut may at most take back the last commits.
+            connection.execute("PRAGMA synchronous=NORMAL")
             if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
                 connection.executescript(_TABLES + f"PRAGMA user_version={SCHEMA};")
             with connection:

@@ -18,15 +18,23 @@ MOST_BYTES = 160  # of a name; file systems take 255
 def save_upload(name: str, files: Iterable[tuple[str, bytes]]) -> Project:
     """A new project over uploaded `(name, bytes)`; names are as browsers give them, such as `folder/class/picture.jpg`.
 
-    Names are text from outside: what could climb out of the project's folder is taken away. Raises DataError when nothing came.
+    Names are text from outside: what could climb out of the project's folder is taken away. Raises DataError when nothing came, or more
+    than `MAX_FILES`: those are too many for a browser.
     """
     project = Project.create(name, [])
     pictures = project.folder / "uploads"
     count = 0
     for given, data in files:
         parts = [_plain(part) for part in PurePosixPath(given.replace("\\", "/")).parts if part not in ("/", ".", "..")]
-        if not parts or count >= MAX_FILES:
+        if not parts:
             continue
+        if count == MAX_FILES:
+            project.delete()
+            raise DataError(
+                _("This upload has more than {most} files.").format(most=MAX_FILES),
+                code="too-many-files",
+                fix=_("Put the folder on the computer that runs Transfer Studio, and open it there by its path."),
+            )
         target = _target(pictures, parts[-4:])
         try:
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,9 @@ DECODE = "decode1"
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 MAX_BYTES = 256 * 1024 * 1024
+# A JPEG of a telephone may have 108 million pixels and is decoded at a fraction of that; other formats can only be decoded whole.
 MAX_PIXELS = 100_000_000
+MAX_JPEG_PIXELS = 170_000_000
 
 _ORIENTATION = 0x0112
 # What brings a stored picture upright, by EXIF orientation.
@@ -109,13 +111,14 @@ def _open(source: Path | bytes, label: str) -> Image.Image:
 
 def _check_size(image: Image.Image, label: str) -> None:
     width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise _too_large(label)
+    limit = MAX_JPEG_PIXELS if image.format in ("JPEG", "MPO") else MAX_PIXELS
+    if width * height > limit:
+        raise _too_large(label, limit)
 
 
-def _too_large(label: str) -> ImageError:
+def _too_large(label: str, limit: int = MAX_PIXELS) -> ImageError:
     return ImageError(
-        _("{file} has more than {limit} million pixels.").format(file=label, limit=MAX_PIXELS // 1_000_000),
+        _("{file} has more than {limit} million pixels.").format(file=label, limit=limit // 1_000_000),
         code="too-large",
         file=label,
         fix=_("Make a smaller copy of it, or leave it out."),

@@ -40,12 +40,16 @@ class RunSamples:
 
     @classmethod
     def of_project(cls, project: Project) -> RunSamples:
-        """All pictures in use, as the project's table has them now."""
+        """All pictures in use, as the project's table has them now.
+
+        A class that only a validation set has can't be learnt: its pictures are not among them.
+        """
+        learnt = {count.label for count in project.table.classes() if count.train}
         return cls(
             [
                 RunSample(str(s.path), s.relative, s.label, s.split, s.given_split == s.split, s.content)
                 for s in project.table.samples()
-                if s.label is not None and s.split is not None
+                if s.label is not None and s.split is not None and (s.split != "val" or s.label in learnt)
             ]
         )
 
