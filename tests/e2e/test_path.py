@@ -93,12 +93,14 @@ def used_before(visitor: Visitor, folder: Path) -> None:
 
 
 def test_looking_for_a_folder_on_the_disk(visitor: Visitor, pictures: Callable[..., Path], app: App) -> None:
-    folder = pictures(under=Path(app.home).parent / "somewhere" / "shapes")
+    folder = pictures(under=Path(app.home).parent / "somewhere" / "figures")
     visitor.open()
     visitor.button("Browse…").click()
     visitor.button("Whole disk").click()
-    for part in folder.parts[1:]:
-        visitor.page.get_by_role("dialog").get_by_role("button", name=part, exact=True).click()
+    dialog = visitor.page.get_by_role("dialog")
+    for place in [*reversed(folder.parents), folder][1:]:
+        dialog.get_by_role("button", name=place.name, exact=True).click()
+        dialog.get_by_text(str(place), exact=True).wait_for()
     visitor.page.get_by_text("3 folders here").wait_for()
     visitor.button("Open this folder").click()
     visitor.heading("Your pictures")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -41,10 +42,20 @@ class GraphForward:
     """The frozen backbone's graph in ONNX Runtime: what every frozen pass on processors runs."""
 
     def __init__(self, graph: Path, threads: int):
-        self._session = session(graph, threads)
+        self._graph = graph
+        self._threads = threads
+        self._loading = threading.Lock()
+        self._session: onnxruntime.InferenceSession | None = None
+
+    def load(self) -> onnxruntime.InferenceSession:
+        """Load the graph unless it is loaded: on first use, or ahead of it from another thread."""
+        with self._loading:
+            if self._session is None:
+                self._session = session(self._graph, self._threads)
+            return self._session
 
     def __call__(self, pixels: Pixels) -> Features:
-        return np.asarray(self._session.run(["features"], {"pixels": pixels})[0])
+        return np.asarray(self.load().run(["features"], {"pixels": pixels})[0])
 
 
 class FeatureStore(RowStore):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from transfer_core.images.pixels import PixelMap
 from transfer_core.images.view import View
 from transfer_core.training.choices import Choices, choose_device, choose_threads
 from transfer_core.training.context import Context
+from transfer_core.training.device import TorchForward
 from transfer_core.training.progress import Clock
 from transfer_core.training.samples import RunSamples
 
@@ -38,6 +40,7 @@ class Prepared:
     kept: KeptWeights
     graph: Graph
     pixels: PixelMap
+    forward: Forward  # the frozen backbone: in ONNX Runtime on processors, in torch on a graphics card
 
     @property
     def view(self) -> View:
@@ -48,14 +51,6 @@ class Prepared:
         """The project's features of this backbone."""
         folder = self.context.project.cache / "features"
         return FeatureStore(folder, self.info.name, self.kept.digest, self.view, self.info.feature_count)
-
-    def forward(self) -> Forward:
-        """The frozen backbone: in ONNX Runtime on processors, in torch on a graphics card."""
-        if self.choices.device == "cuda":
-            from transfer_core.training.device import TorchForward
-
-            return TorchForward(self.kept, self.choices.device)
-        return GraphForward(self.graph.file, self.choices.threads)
 
 
 def prepare(context: Context, clock: Clock) -> Prepared:
@@ -72,8 +67,13 @@ def prepare(context: Context, clock: Clock) -> Prepared:
         choices.write(context.folder)
     torch.set_num_threads(choices.threads)
     pixels = PixelMap(context.project.cache / "pixels", View(choices.size, choices.resize))
-    samples = _decode(context, clock, choices, samples, pixels)
-    return Prepared(context, clock, choices, samples, info, kept, graph, pixels)
+    forward = TorchForward(kept, choices.device) if choices.device == "cuda" else GraphForward(graph.file, choices.threads)
+    with ThreadPoolExecutor(1) as ahead:
+        if isinstance(forward, GraphForward) and context.settings.plan == "quick" and pixels.missing(samples.contents):
+            # Loading takes as long as decoding a few dozen pictures, and leaves a core free for that meanwhile.
+            ahead.submit(forward.load)
+        samples = _decode(context, clock, choices, samples, pixels)
+    return Prepared(context, clock, choices, samples, info, kept, graph, pixels, forward)
 
 
 def _look_for_samples(context: Context, clock: Clock) -> RunSamples:

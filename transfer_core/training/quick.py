@@ -21,7 +21,7 @@ def train_quick(prepared: Prepared) -> Trained:
     context, samples = prepared.context, prepared.samples
     store = prepared.store()
     with prepared.clock.phase(context, "features") as progress:
-        extract(prepared.forward(), prepared.pixels, store, samples.contents, progress, context.stop_if_asked)
+        extract(prepared.forward, prepared.pixels, store, samples.contents, progress, context.stop_if_asked)
     rows = store.rows()
     learn, test = samples.of("train", "val"), samples.of("test")
     classes = samples.classes
