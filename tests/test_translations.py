@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import gettext
 import importlib.util
 import string
@@ -81,16 +80,6 @@ def test_the_compiled_catalogue_is_in_step(language: str) -> None:
             assert compiled.gettext(forms(message.id)[0]) in forms(message.string) or isinstance(message.id, tuple), message.id
             if isinstance(message.id, tuple):
                 assert compiled.ngettext(message.id[0], message.id[1], 2) == forms(message.string)[-1], message.id
-
-
-@pytest.mark.parametrize("file", translations.source_files(), ids=lambda file: file.name)
-def test_no_message_hides_in_an_f_string(file: Path) -> None:
-    """Babel does not look into them: such a sentence would never be translated."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.JoinedStr):
-            for inner in ast.walk(node):
-                called = isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name) and inner.func.id
-                assert called not in ("_", "ngettext"), f"{file}:{inner.lineno}"
 
 
 def test_the_explanations_of_settings_are_found() -> None:

@@ -30,11 +30,6 @@ class Here:
     project: Project | None = None
     run: Run | None = None
 
-    @property
-    def runs(self) -> list[Run]:
-        """The project's runs, newest first."""
-        return list_runs(self.project.folder) if self.project else []
-
 
 @contextmanager
 def page(key: str, needs_project: bool = True) -> Iterator[Any]:

@@ -52,7 +52,8 @@ def image_tag(image: Path | None, alt: str) -> str:
     except OSError:
         data = None
     if data is None:
-        return f'<div class="ts-none">{html.escape(_("This picture can not be read"))}</div>'
+        missing = html.escape(_("This picture can't be read"))
+        return f'<div class="ts-none">{missing}</div>'
     return f'<img src="data:image/jpeg;base64,{data}" alt="{html.escape(one_line(alt), quote=True)}">'
 
 

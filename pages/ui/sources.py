@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.ui import folders
 from pages.ui.guard import guard
-from pages.ui.words import one_line, plain
+from pages.ui.words import one_line
 from transfer_core.data import scanning
 from transfer_core.data.project import Project
 from transfer_core.i18n import _
@@ -43,12 +43,6 @@ def _ask(project: Project, folder: Path) -> None:
                 _move(project, folder, folders.typed_folder(text))
         if st.button(_("Browse…"), icon=":material/search:", key=f"browse-{folder}"):
             folders.browse(lambda new: _move(project, folder, new))
-
-
-def draw(project: Project) -> None:
-    """Name the folders that the pictures come from."""
-    for source in project.sources:
-        st.caption(plain(source.folder))
 
 
 def _find(project: Project, folder: Path) -> Path | None:
