@@ -35,9 +35,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
 
 messages: $(VENV)/.dev
-	$(BIN)/python -m babel.messages.frontend extract -k _ -k ngettext:1,2 --no-location --sort-output -o $(VENV)/messages.pot transfer_core app.py pages
-	$(BIN)/python -m babel.messages.frontend update -D transfer_studio -i $(VENV)/messages.pot -d transfer_core/locales -l zh_CN --no-fuzzy-matching
-	$(BIN)/python -m babel.messages.frontend compile -D transfer_studio -d transfer_core/locales
+	$(BIN)/python tests/translations.py
 
 wheel: $(VENV)/.dev
 	$(BIN)/python -m build --wheel

@@ -152,12 +152,15 @@ class Project:
     def find_moved(self, old: Path) -> Path | None:
         """A folder near `old`'s place that holds the same files, or None: it is offered, never taken unasked."""
         number = [source.folder for source in self.sources].index(old)
-        known = [sample.relative for sample in self.table.samples(state=None, limit=2000) if sample.source == number][:20]
+        samples = [sample for sample in self.table.samples(limit=2000) if sample.source == number]
+        # A few from all over the set, by name and size: cameras give the same names again and again.
+        known = {sample.relative: sample.size for sample in samples[:: max(1, len(samples) // 20)]}
         parents = [parent for parent in (old.parent, old.parent.parent, Path.home()) if parent.is_dir()]
-        for candidate in [folder for parent in parents for folder in sorted(parent.iterdir()) if folder.is_dir()]:
-            for folder in (candidate, candidate / old.name):
-                if known and all((folder / relative).is_file() for relative in known):
-                    return folder
+        for parent in dict.fromkeys(parents):
+            for candidate in _folders_in(parent):
+                for folder in (candidate, candidate / old.name):
+                    if known and all(_size(folder / relative) == size for relative, size in known.items()):
+                        return folder
         return None
 
     def move_source(self, old: Path, new: Path) -> None:
@@ -233,6 +236,20 @@ def _absolute(folder: Path) -> Path:
             fix=_("Rename the folder."),
         ) from error
     return absolute
+
+
+def _folders_in(parent: Path) -> list[Path]:
+    try:
+        return sorted(folder for folder in parent.iterdir() if folder.is_dir())
+    except OSError:  # not ours to look into
+        return []
+
+
+def _size(file: Path) -> int | None:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return None
 
 
 def _checked_name(name: str) -> str:
