@@ -20,11 +20,13 @@ app: $(VENV)/.app
 	$(BIN)/transfer-studio app
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(JOBS) -m "not browser and not slow"
+	# One thread a test: tests side by side would wait for each other's threads.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not browser and not slow"
 	$(BIN)/python -m pytest -m browser
 
 test-fast: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(JOBS) -m "not browser and not slow"
+	# One thread a test: tests side by side would wait for each other's threads.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not browser and not slow"
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check

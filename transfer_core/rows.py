@@ -61,20 +61,26 @@ class RowStore:
         """The keys without a row, each once, in order."""
         return [key for key in dict.fromkeys(keys) if key not in self._index]
 
-    def append(self, keys: Sequence[str], rows: NDArray[Any]) -> None:
-        """Add `rows [len(keys), *shape]`; raises StorageError when the disk refuses. Call with `lock()` held."""
-        data = np.ascontiguousarray(rows, dtype=self.dtype)
-        if data.shape != (len(keys), *self.shape):
-            raise ValueError(f"expected {len(keys)} rows of {self.shape}, got {data.shape}")
+    def append(self, keys: Sequence[str], rows: NDArray[Any] | Sequence[NDArray[Any]]) -> None:
+        """Add `rows [len(keys), *shape]`, or a list of them; raises StorageError when the disk refuses. Call with `lock()` held."""
+        # A list is written as it is: large rows are not copied together first.
+        blocks = [np.ascontiguousarray(block, self.dtype) for block in ([rows] if isinstance(rows, np.ndarray) else rows)]
+        if len(rows) != len(keys) or any(block.shape[block.ndim - len(self.shape) :] != self.shape for block in blocks):
+            raise ValueError(
+                f"expected {len(keys)} rows of {self.shape}, got {len(rows)} of {[block.shape for block in blocks[:1]]}"
+            )
         names = [bytes.fromhex(key) for key in keys]
         if any(len(name) != KEY_BYTES for name in names):
             raise ValueError(f"a key has {KEY_BYTES} bytes")
         # Keys of rows that were lost would become the keys of the rows written now, were this writer killed in between.
         _cut(self._keys_file, self._count * KEY_BYTES)
-        _write_at(self._rows_file, data.data.cast("B"), self._count * self.row_bytes)
+        offset = self._count * self.row_bytes
+        for block in blocks:
+            _write_at(self._rows_file, block.data.cast("B"), offset)
+            offset += block.nbytes
         _write_at(self._keys_file, memoryview(b"".join(names)), self._count * KEY_BYTES)
-        for offset, key in enumerate(keys):
-            self._index[key] = self._count + offset
+        for place, key in enumerate(keys):
+            self._index[key] = self._count + place
         self._count += len(keys)
 
     def positions(self, keys: Iterable[str]) -> NDArray[np.int64]:

@@ -37,9 +37,11 @@ def run_at_work(process: subprocess.Popen[str], epochs: int = 2) -> Run:
     """The run a command has begun, once some epochs are told."""
     assert process.stderr
     identity = process.stderr.readline().split()[1].rstrip(":")
-    while epochs:
-        epochs -= process.stderr.readline().startswith("Epoch")
-    return find_run(identity)
+    for line in process.stderr:
+        epochs -= line.startswith("Epoch")
+        if not epochs:
+            return find_run(identity)
+    raise AssertionError("the command ended before that")
 
 
 def wait_until_gone(run: Run) -> None:
@@ -112,8 +114,8 @@ def test_interrupted_twice(command: Command, pictures: Path) -> None:
     run = run_at_work(process)
     process.send_signal(signal.SIGINT)
     assert process.stderr
-    while not process.stderr.readline().startswith("Stopping"):
-        pass
+    # Not a loop over readline(): that would never end, should the command end without these words.
+    assert any(line.startswith("Stopping") for line in process.stderr)
     process.send_signal(signal.SIGINT)
     code, out, _ = finished(process)
     assert code == 2 and last(out)["error"]["code"] == "left"

@@ -57,7 +57,7 @@ class PixelMap(RowStore):
                     good = [(s.content, r) for s, r in zip(chunk, results, strict=True) if not isinstance(r, ImageError)]
                     failed += [(s, r) for s, r in zip(chunk, results, strict=True) if isinstance(r, ImageError)]
                     if good:
-                        self.append([content for content, _ in good], np.stack([pixels for _, pixels in good]))
+                        self.append([content for content, _ in good], [pixels for _, pixels in good])
                     if progress:
                         progress(start + len(chunk), len(todo))
         return failed

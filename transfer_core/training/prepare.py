@@ -106,9 +106,9 @@ def _tell_what_was_left_out(context: Context, project: Project) -> None:
         if counts.val and not counts.train:
             context.emit(
                 "notice",
-                message=_("The class {label} has pictures in the validation set alone, and nothing to learn from: it is left out.").format(
-                    label=counts.label
-                ),
+                message=_(
+                    "The class {label} has pictures in the validation set alone, and nothing to learn from: it is left out."
+                ).format(label=counts.label),
             )
         if counts.total - counts.test == 1:
             context.emit(
