@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from transfer_core.images.view import View
 from transfer_core.metrics import novelty
 from transfer_core.models.folder import Model, write_model_folder
 from transfer_core.models.graph import write_classifier
+
+# Whoever starts the tests in the background has them, and all they start, ignore Ctrl-C; some tests press it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).parents[1]
 COLOURS = ((200, 60, 50), (60, 150, 70), (60, 90, 200), (200, 170, 40))
