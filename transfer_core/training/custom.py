@@ -16,7 +16,7 @@ from torch.nn import functional
 from transfer_core.backbones.graph import export_features
 from transfer_core.backbones.network import Backbone, load_backbone
 from transfer_core.backbones.transfer_model import TransferModel
-from transfer_core.features.extract import GraphForward, central
+from transfer_core.features.extract import BATCH, GraphForward, central
 from transfer_core.images.augment import augment, plain
 from transfer_core.metrics import novelty
 from transfer_core.metrics.calibration import fit_temperature
@@ -257,9 +257,9 @@ def run_graph(prepared: Prepared, graph: Path, samples: RunSamples, progress: An
     """Features `[n, width]` of the samples through a graph."""
     forward = GraphForward(graph, prepared.choices.threads)
     rows = [np.empty((0, prepared.info.feature_count), np.float32)]
-    for start in range(0, len(samples), 16):
+    for start in range(0, len(samples), BATCH):
         prepared.context.stop_if_asked()
-        contents = [sample.content for sample in samples.samples[start : start + 16]]
+        contents = [sample.content for sample in samples.samples[start : start + BATCH]]
         rows.append(forward(central(prepared.pixels, contents)))
         progress(start + len(contents), len(samples))
     return np.concatenate(rows)
