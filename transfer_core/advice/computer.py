@@ -113,7 +113,8 @@ def torch_problems(torch: Torch | None, torchvision: Torch | None, gpu: bool) ->
     if torch is None or torchvision is None:
         return
     together = _(
-        "Install both from the same index, in one command: pip install --force-reinstall torch torchvision --index-url {url}"
+        "Install both in one command, which picks the build for this computer: "
+        "pip install uv && uv pip install --reinstall --torch-backend auto torch torchvision"
     )
     # The two meet in C++: with different builds the import ends in "operator torchvision::nms does not exist".
     if torch.cuda is not None and torchvision.cuda is not None and torch.cuda != torchvision.cuda:
@@ -121,19 +122,19 @@ def torch_problems(torch: Torch | None, torchvision: Torch | None, gpu: bool) ->
             _("torch {torch} and torchvision {torchvision} are built for different devices and can't work together.").format(
                 torch=torch.version, torchvision=torchvision.version
             ),
-            together.format(url=_index(gpu)),
+            together,
         )
     elif not _belong_together(torch.version, torchvision.version):
         yield Problem(
             _("torch {torch} and torchvision {torchvision} don't belong together.").format(
                 torch=torch.version, torchvision=torchvision.version
             ),
-            together.format(url=_index(gpu)),
+            together,
         )
     elif gpu and torch.cuda is False:
         yield Problem(
             _("This computer has a graphics card, but the installed torch {torch} can't use it.").format(torch=torch.version),
-            together.format(url=_index(gpu)),
+            together,
         )
 
 
@@ -232,10 +233,6 @@ def _belong_together(torch: str, torchvision: str) -> bool:
     if pair[0] is None or pair[1] is None or pair[0][1] != "2" or pair[1][1] != "0":
         return True
     return int(pair[1][2]) - int(pair[0][2]) == 15
-
-
-def _index(gpu: bool) -> str:
-    return "https://pypi.org/simple" if gpu else "https://download.pytorch.org/whl/cpu"
 
 
 def _weights() -> list[str]:
