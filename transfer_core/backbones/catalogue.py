@@ -15,10 +15,12 @@ from transfer_core.errors import BackboneError
 from transfer_core.i18n import _
 from transfer_core.images.view import View
 
-SCHEMA = 1
+SCHEMA = 2
 CATALOGUE = Path(__file__).parent / "torchvision.json"
 STARTER = "starter"
 STARTER_FILE = Path(__file__).parent / "starter" / "starter.safetensors"
+# CC-BY-NC 4.0 is what stands at this address; torchvision's metadata gives no more than the address.
+NON_COMMERCIAL = "https://github.com/facebookresearch/SWAG/"
 
 Triple = tuple[float, float, float]
 
@@ -27,11 +29,13 @@ Triple = tuple[float, float, float]
 class BackboneInfo:
     """What is known of a backbone before its weights are here, from torchvision's own metadata."""
 
-    name: str  # as torchvision's builder, or "starter"
+    name: str  # "resnet50" for an architecture's preferred weights, "resnet50.IMAGENET1K_V1" for others, or "starter"
+    architecture: str  # torchvision's builder, such as "resnet50"; "starter" for the starter
     family: str  # torchvision's module, such as "resnet"; stages are told by family
     title: str  # for people
     weights: str  # torchvision's entry, such as IMAGENET1K_V2; "" for the starter
-    accuracy: float | None  # ImageNet top-1, percent
+    weights_file: str  # the published file's name, such as resnet50-11ad3fa6.pth; "" for the starter
+    accuracy: float | None  # ImageNet top-1, percent; None where nothing was measured
     parameters: int  # of the whole network, classifier included
     multiply_adds: float  # for one picture of `crop` pixels, in units of 10^9
     file_size: int  # of the weights, bytes
@@ -43,6 +47,7 @@ class BackboneInfo:
     minimum_size: int  # smallest side that torchvision vouches for, pixels
     feature_count: int  # D of the pooled features
     head: str  # torchvision's name of the classifier that a backbone leaves off; "" where there is none
+    modules: tuple[str, ...]  # what holds the parameters without the head: the first parts of their names
     layout: str  # digest of the names and shapes of the parameters without the head
 
     @property
@@ -50,9 +55,18 @@ class BackboneInfo:
         """The written-down resize that pictures for this backbone get."""
         return View(self.crop, self.resize)
 
+    @property
+    def non_commercial(self) -> bool:
+        """Whether the licence forbids commercial use: to be said wherever it is shown, and never chosen for the user."""
+        return self.licence is not None and self.licence.startswith(NON_COMMERCIAL)
+
+    def holds(self, name: str) -> bool:
+        """Whether a parameter of that name lies in one of the backbone's own modules."""
+        return any(name == module or name.startswith(f"{module}.") for module in self.modules)
+
 
 def catalogue() -> dict[str, BackboneInfo]:
-    """All backbones by name, the starter first."""
+    """All backbones by name: the starter, every architecture with its preferred weights, then the other weights."""
     found = dict(_read())
     if STARTER_FILE.exists():
         found[STARTER] = replace(found[STARTER], file_size=STARTER_FILE.stat().st_size)
@@ -66,14 +80,21 @@ def _read() -> dict[str, BackboneInfo]:
 
 
 def _info(name: str, entry: dict[str, Any]) -> BackboneInfo:
-    return BackboneInfo(name=name, **(entry | {"mean": tuple(entry["mean"]), "std": tuple(entry["std"])}))
+    return BackboneInfo(name=name, **(entry | {key: tuple(entry[key]) for key in ("mean", "std", "modules")}))
 
 
 def backbone_info(name: str) -> BackboneInfo:
-    """The backbone of that name; raises BackboneError naming those that are spelled like it."""
+    """The backbone of that name; raises BackboneError naming those that are spelled like it.
+
+    The preferred weights may be spelled out ("resnet50.IMAGENET1K_V2" is "resnet50"), and their part of the name in small letters.
+    """
     known = catalogue()
     if name in known:
         return known[name]
+    architecture, _dot, weights = name.partition(".")
+    for info in known.values():
+        if (info.architecture, info.weights) == (architecture, weights.upper()) and weights:
+            return info
     close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
     raise BackboneError(
         _("There is no backbone named {name}.").format(name=name),

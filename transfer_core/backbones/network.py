@@ -173,9 +173,9 @@ def find_head(network: nn.Module) -> str:
 
 
 def _headless(info: BackboneInfo) -> nn.Module:
-    if info.name == STARTER:
+    if info.architecture == STARTER:
         return _Pooled("features", models.mobilenet_v3_small(weights=None).features)
-    network = whole_network(info.name, info.family, info.minimum_size)
+    network = whole_network(info.architecture, info.family, info.minimum_size)
     if info.family == "squeezenet":
         return _Pooled("features", network.get_submodule("features"))
     if info.family == "mnasnet":
