@@ -5,19 +5,24 @@ Importing this never imports torch, and neither does `kept_weights`.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from transfer_core.backbones.catalogue import STARTER, STARTER_FILE, BackboneInfo, backbone_info
-from transfer_core.backbones.download import Progress, ShouldStop, download, hash_in_name
+from transfer_core.backbones.download import Progress, ShouldStop, check_stop, download, hash_in_name
+from transfer_core.backbones.inspection import backbone_state, brought_file
+from transfer_core.backbones.partial import Partial
+from transfer_core.backbones.published import published
+from transfer_core.backbones.state_dict import read_state_dict
 from transfer_core.errors import TransferError, WeightsError, storage_error
-from transfer_core.files import read_json, write_bytes, write_json
+from transfer_core.files import digest_of, read_json, write_bytes, write_json
 from transfer_core.i18n import _
 from transfer_core.places import weights_folder
 
@@ -25,7 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SCHEMA = 1
-MIRROR = "TRANSFER_STUDIO_WEIGHTS_MIRROR"
+LOOK_AGAIN = 0.5  # seconds between looks at how far the process has come that downloads the same file
 
 
 @dataclass(frozen=True)
@@ -89,50 +94,29 @@ def _digest_once(file: Path, changed: int) -> str:
     return digest_of(file)
 
 
-def digest_of(file: Path) -> str:
-    """The SHA-256 of a file, in hexadecimals."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
 def adopt(backbone: str, file: Path, source: str | None = None) -> KeptWeights:
-    """Check a state dict (.pth, .pt, .safetensors) for `backbone` and keep its backbone part; `file` stays as it is.
+    """Check a state dict (.pth, .pt, .safetensors, or a model folder of ours) for `backbone` and keep its backbone part.
 
-    A file that was adopted before is recognised by its content, without loading torch.
+    `file` stays as it is. A file that was adopted before is recognised by its content, without loading torch.
     Raises BackboneError for an unknown backbone and WeightsError: weights-missing, weights-truncated, weights-unsafe,
     weights-not-a-state-dict, weights-mismatch, weights-not-finite.
     """
     info = backbone_info(backbone)
-    source_digest = _source_digest(file)
-    for kept in kept_weights(backbone):
-        if kept.digest == source_digest or (_record(kept.file) or {}).get("source_digest") == source_digest:
+    source = source or file.name
+    file, source_digest = brought_file(file)
+    for kept in kept_weights(info.name):
+        if kept.digest == source_digest or _source_digest(kept) == source_digest:
             return kept
-    return _keep(info, file, source_digest, source or file.name)
+    return _keep(info, file, source_digest, source)
 
 
-def _source_digest(file: Path) -> str:
-    try:
-        return digest_of(file)
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise WeightsError(
-            _("{file} is missing.").format(file=file),
-            code="weights-missing",
-            file=file,
-            fix=_("Check the path of the weights: it must be a file."),
-        ) from error
-    except OSError as error:
-        raise WeightsError(
-            _("{file} can't be read: {reason}.").format(file=file, reason=error.strerror or error),
-            code="weights-missing",
-            file=file,
-            fix=_("Check that you may read this file."),
-        ) from error
+def _source_digest(kept: KeptWeights) -> str:
+    """The SHA-256 of the file that they were taken from; "" for the built-in ones."""
+    return str((_record(kept.file) or {}).get("source_digest", ""))
 
 
 def _keep(info: BackboneInfo, file: Path, source_digest: str, source: str) -> KeptWeights:
     from safetensors.torch import save
-
-    from transfer_core.backbones.state_dict import backbone_state, read_state_dict
 
     data = save(backbone_state(info, read_state_dict(file), file))
     digest = hashlib.sha256(data).hexdigest()
@@ -143,46 +127,55 @@ def _keep(info: BackboneInfo, file: Path, source_digest: str, source: str) -> Ke
     return KeptWeights(info.name, digest, target, source)
 
 
-def fetch(backbone: str, progress: Progress | None = None, should_stop: ShouldStop | None = None) -> KeptWeights:
-    """Download torchvision's weights for `backbone`, check their hash, and keep them.
+def kept_published(info: BackboneInfo) -> KeptWeights | None:
+    """The published weights of a backbone, if they are here, fetched or brought as a file."""
+    beginning = hash_in_name(info.weights_file)
+    for kept in kept_weights(info.name):
+        if kept.source == "" or (beginning and _source_digest(kept).startswith(beginning)):
+            return kept
+    return None
 
-    TRANSFER_STUDIO_WEIGHTS_MIRROR in the environment, an http(s) address or a folder, takes the place of torchvision's server.
-    Raises WeightsError: weights-offline, weights-not-found, weights-truncated, weights-hash, stopped; StorageError.
+
+def fetch(backbone: str, progress: Progress | None = None, should_stop: ShouldStop | None = None) -> KeptWeights:
+    """Download torchvision's weights for `backbone`, check their hash, and keep them; those that are here are not fetched again.
+
+    The mirror (see `published.mirror`) takes the place of torchvision's server. Of several processes that want the same file one
+    downloads, and the others wait. What breaks off or is stopped is carried on by the next call.
+    Raises BackboneError; WeightsError: weights-offline, weights-not-found, weights-truncated, weights-hash, stopped; StorageError.
     """
     info = backbone_info(backbone)
-    if info.name == STARTER and (built_in := _built_in()):
-        return built_in
-    entry, address = _published(info)
-    name = address.rpartition("/")[2]
-    downloaded = _downloads() / name
-    with FileLock(downloaded.with_name(f"{name}.lock")):  # a second process waits, and then finds them here
-        for kept in kept_weights(backbone):
-            if kept.source == entry:
-                return kept
+    if here := kept_published(info):
+        return here
+    file = published(info)
+    downloaded = _downloads() / file.name
+    with _alone(downloaded, info.file_size, progress, should_stop):
+        if here := kept_published(info):
+            return here
         try:
-            download(_mirrored(address, name), hash_in_name(name), downloaded, progress, should_stop)
-            return adopt(backbone, downloaded, source=entry)
+            download(file.nearest, hash_in_name(file.name), downloaded, progress, should_stop, published_at=file.address)
+            return adopt(info.name, downloaded, source=file.entry)
         finally:
             downloaded.unlink(missing_ok=True)
 
 
-def _published(info: BackboneInfo) -> tuple[str, str]:
-    """Torchvision's entry as it writes it, such as ResNet18_Weights.IMAGENET1K_V1, and its address."""
-    if not info.weights:
-        raise WeightsError(
-            _("The weights of {backbone} come with the program, and are missing.").format(backbone=info.name),
-            code="weights-missing",
-            fix=_("Install Transfer Studio again, or choose another backbone."),
-        )
-    from torchvision.models import get_model_weights
-
-    entry = get_model_weights(info.name)[info.weights]
-    return str(entry), entry.url
-
-
-def _mirrored(address: str, name: str) -> str:
-    mirror = os.environ.get(MIRROR, "").rstrip("/\\")
-    return f"{mirror}/{name}" if mirror else address
+@contextlib.contextmanager
+def _alone(downloaded: Path, size: int, progress: Progress | None, should_stop: ShouldStop | None) -> Iterator[None]:
+    """Wait for the process that downloads the same file, and show how far it has come."""
+    lock, partial = FileLock(downloaded.with_name(f"{downloaded.name}.lock")), Partial(downloaded)
+    while True:
+        try:
+            lock.acquire(timeout=LOOK_AGAIN)
+            break
+        except Timeout:
+            check_stop(partial, should_stop)
+            if progress:
+                progress(partial.size, size)
+        except OSError as error:
+            raise storage_error(error, downloaded) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _downloads() -> Path:
@@ -208,6 +201,20 @@ def remove(kept: KeptWeights) -> None:
     """Delete kept weights, their description and their graphs; the built-in ones stay."""
     for file in weights_folder().glob(f"{kept.stem}*"):
         file.unlink(missing_ok=True)
+
+
+def discard_download(backbone: str) -> bool:
+    """Throw away what is here of a download that broke off; says whether there was anything. Not while it is going on."""
+    info = backbone_info(backbone)
+    partial = Partial(_downloads() / info.weights_file)
+    if not info.weights_file or not partial.size:
+        return False
+    try:
+        with FileLock(partial.target.with_name(f"{partial.target.name}.lock"), timeout=0):
+            partial.discard()
+    except Timeout:
+        return False
+    return True
 
 
 def read_kept(kept: KeptWeights) -> dict[str, Tensor]:
