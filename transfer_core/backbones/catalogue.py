@@ -60,6 +60,11 @@ class BackboneInfo:
         """Whether the licence forbids commercial use: to be said wherever it is shown, and never chosen for the user."""
         return self.licence is not None and self.licence.startswith(NON_COMMERCIAL)
 
+    def is_called(self, text: str) -> bool:
+        """Whether `text` names this backbone, spelled out or not."""
+        architecture, _dot, weights = text.partition(".")
+        return text == self.name or (bool(weights) and (architecture, weights.upper()) == (self.architecture, self.weights))
+
     def holds(self, name: str) -> bool:
         """Whether a parameter of that name lies in one of the backbone's own modules."""
         return any(name == module or name.startswith(f"{module}.") for module in self.modules)
@@ -91,9 +96,8 @@ def backbone_info(name: str) -> BackboneInfo:
     known = catalogue()
     if name in known:
         return known[name]
-    architecture, _dot, weights = name.partition(".")
     for info in known.values():
-        if (info.architecture, info.weights) == (architecture, weights.upper()) and weights:
+        if info.is_called(name):
             return info
     close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
     raise BackboneError(

@@ -69,6 +69,11 @@ def inspect_weights(file: Path, backbone: str | None = None) -> Inspection:
     return Inspection(file, digest, info.name, entry, fit.match, fit.parameters, fit.problem(file))
 
 
+def is_brought(file: Path) -> bool:
+    """Whether a file is there, or a model folder of ours."""
+    return file.is_file() or (file / MODEL_PARAMETERS).is_file()
+
+
 def brought_file(file: Path) -> tuple[Path, str]:
     """The file of parameters itself (a model folder's, for a folder) and its SHA-256; raises WeightsError (weights-missing)."""
     inside = file / MODEL_PARAMETERS

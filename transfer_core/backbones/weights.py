@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from transfer_core.backbones.catalogue import STARTER, STARTER_FILE, BackboneInfo, backbone_info
+from transfer_core.backbones.catalogue import STARTER, STARTER_FILE, BackboneInfo, backbone_info, catalogue
 from transfer_core.backbones.download import Progress, ShouldStop, check_stop, download, hash_in_name
 from transfer_core.backbones.inspection import backbone_state, brought_file
 from transfer_core.backbones.partial import Partial
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SCHEMA = 1
+SHORTEST_DIGEST = 6  # hexadecimals
 LOOK_AGAIN = 0.5  # seconds between looks at how far the process has come that downloads the same file
 
 
@@ -41,6 +43,19 @@ class KeptWeights:
     digest: str  # SHA-256 of `file`: what features and graphs made with these weights depend on
     file: Path
     source: str  # where they came from: torchvision's entry, a file name, or "" for the built-in ones
+
+    @property
+    def built_in(self) -> bool:
+        """Whether they come with the program."""
+        return self.source == ""
+
+    @property
+    def size(self) -> int:
+        """Bytes on the disk; 0 where another process has just removed them."""
+        try:
+            return self.file.stat().st_size
+        except OSError:
+            return 0
 
     @property
     def stem(self) -> str:
@@ -131,7 +146,7 @@ def kept_published(info: BackboneInfo) -> KeptWeights | None:
     """The published weights of a backbone, if they are here, fetched or brought as a file."""
     beginning = hash_in_name(info.weights_file)
     for kept in kept_weights(info.name):
-        if kept.source == "" or (beginning and _source_digest(kept).startswith(beginning)):
+        if kept.built_in or (beginning and _source_digest(kept).startswith(beginning)):
             return kept
     return None
 
@@ -197,10 +212,32 @@ def obtain(
     return here[0] if here else fetch(backbone, progress, should_stop)
 
 
+def find_weights(text: str) -> list[KeptWeights]:
+    """The weights here that a backbone's name, or the beginning of a digest, means.
+
+    Raises BackboneError for what is no name and can't be a digest.
+    """
+    if re.fullmatch(rf"[0-9a-f]{{{SHORTEST_DIGEST},64}}", text):
+        return [kept for kept in kept_weights() if kept.digest.startswith(text)]
+    return kept_weights(backbone_info(text).name)
+
+
 def remove(kept: KeptWeights) -> None:
-    """Delete kept weights, their description and their graphs; the built-in ones stay."""
+    """Delete kept weights, their description and their graphs; the built-in ones stay. Raises StorageError."""
+    if kept.built_in:
+        return
     for file in weights_folder().glob(f"{kept.stem}*"):
-        file.unlink(missing_ok=True)
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            raise storage_error(error, file) from error
+
+
+def unfinished_downloads() -> dict[str, int]:
+    """Bytes of downloads that broke off or are going on, by the backbone's name."""
+    folder = weights_folder() / "downloads"
+    partials = {info.name: Partial(folder / info.weights_file) for info in catalogue().values() if info.weights_file}
+    return {name: partial.size for name, partial in partials.items() if partial.size}
 
 
 def discard_download(backbone: str) -> bool:
