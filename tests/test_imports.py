@@ -28,9 +28,11 @@ ORDER = [
 ]
 # Where torch is imported as soon as the module is; whole packages, or single modules.
 WITH_TORCH = (
+    "transfer_core.backbones.fold",
     "transfer_core.backbones.network",
     "transfer_core.backbones.state_dict",
     "transfer_core.backbones.transfer_model",
+    "transfer_core.backbones.unknown",
     "transfer_core.backbones.prepare_catalogue",
     "transfer_core.backbones.starter",
     "transfer_core.features.logistic",

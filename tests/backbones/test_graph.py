@@ -13,7 +13,7 @@ from torch import nn
 from transfer_core.backbones import catalogue, graph
 from transfer_core.backbones.catalogue import backbone_info
 from transfer_core.backbones.graph import Graph, export_features, feature_graph
-from transfer_core.backbones.network import ONE_SIZE, Backbone, build_backbone
+from transfer_core.backbones.network import Backbone, FromPixels, build_backbone, smallest_size
 from transfer_core.backbones.weights import adopt, kept_weights
 from transfer_core.errors import BackboneError
 
@@ -35,16 +35,16 @@ HEAVY = [
 ]
 
 
-def run(file: Path, pixels: np.ndarray) -> np.ndarray:
+def run(file: Path | bytes, pixels: np.ndarray, name: str = "pixels") -> np.ndarray:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    features: np.ndarray = session.run(None, {"pixels": pixels})[0]
+    features: np.ndarray = session.run(None, {name: pixels})[0]
     return features
 
 
 def _check(backbone: Backbone, size: int, file: Path) -> None:
-    difference = export_features(backbone, size, file)
+    difference, _shapes = export_features(backbone, size, file)
     pixels = np.random.default_rng(1).integers(0, 256, (5, size, size, 3), dtype=np.uint8)
     with torch.no_grad():
         expected = backbone(backbone.normalise(torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255)).numpy()
@@ -56,6 +56,49 @@ def _check(backbone: Backbone, size: int, file: Path) -> None:
         assert features.shape == (count, backbone.feature_count)
         assert features.dtype == np.float32
         assert np.abs(features - expected[:count]).max() <= 2 * limit
+
+
+def side(name: str) -> int:
+    """A picture small enough to be quick, and large enough for the network and for the older exporter's pools."""
+    info = backbone_info(name)
+    return info.crop if info.family in ("alexnet", "vgg", "inception") else max(96, smallest_size(info))
+
+
+def check_cuts(backbone: Backbone, size: int, file: Path) -> None:
+    """At every boundary, what comes before and after it as graphs of their own agrees with torch to 1e-4."""
+    difference, shapes = export_features(backbone, size, file)
+    made = Graph(file, 0.0, difference, size, shapes)
+    assert made.stages == len(backbone.stages)
+    pixels = np.random.default_rng(1).integers(0, 256, (3, size, size, 3), dtype=np.uint8)
+    with torch.no_grad():
+        expected = [activation.numpy() for activation in FromPixels(backbone)(torch.from_numpy(pixels))]
+    for boundary in range(1, made.stages):
+        before = run(made.cut(0, boundary), pixels)
+        after = run(made.cut(boundary, made.stages), before, made.boundary_name(boundary))
+        assert before.shape == (3, *shapes[boundary])
+        for found, right in ((before, expected[boundary - 1]), (after, expected[-1])):
+            assert np.abs(found - right).max() <= 1e-4 * max(1.0, float(np.abs(right).max())), f"boundary {boundary}"
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_the_graph_is_cut_at_every_boundary(name: str, lively: Callable[[str, int], Backbone], tmp_path: Path) -> None:
+    check_cuts(lively(name, side(name)), side(name), tmp_path / "graph.onnx")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", HEAVY)
+def test_the_graph_of_every_family_is_cut_at_every_boundary(
+    name: str, lively: Callable[[str, int], Backbone], tmp_path: Path
+) -> None:
+    check_cuts(lively(name, side(name)), side(name), tmp_path / "graph.onnx")
+
+
+def test_a_cut_that_is_not_there_is_refused(lively: Callable[[str, int], Backbone], tmp_path: Path) -> None:
+    _difference, shapes = export_features(lively("squeezenet1_1", 64), 64, tmp_path / "graph.onnx")
+    made = Graph(tmp_path / "graph.onnx", 0.0, 0.0, 64, shapes)
+    for first, last in ((0, 5), (2, 2), (3, 1), (-1, 2)):
+        with pytest.raises(ValueError, match="0 to 4"):
+            made.cut(first, last)
 
 
 @pytest.mark.parametrize("name", LIGHT)
@@ -70,8 +113,7 @@ def test_the_graph_gives_torchs_features(name: str, lively: Callable[[str, int],
 def test_the_graph_of_every_family_gives_torchs_features(
     name: str, lively: Callable[[str, int], Backbone], tmp_path: Path
 ) -> None:
-    info = backbone_info(name)
-    size = info.crop if info.family in ONE_SIZE | {"inception", "swin_transformer"} else 96
+    size = side(name)
     _check(lively(name, size), size, tmp_path / "graph.onnx")
 
 

@@ -7,7 +7,16 @@ import torch
 from torch import Tensor, nn
 
 from transfer_core.backbones.catalogue import backbone_info
-from transfer_core.backbones.network import ONE_SIZE, Backbone, FromPixels, build_backbone, check_size, load_backbone, outline
+from transfer_core.backbones.network import (
+    Backbone,
+    FromPixels,
+    Frozen,
+    build_backbone,
+    check_size,
+    load_backbone,
+    outline,
+    smallest_size,
+)
 from transfer_core.backbones.weights import adopt, kept_weights
 from transfer_core.errors import BackboneError, WeightsError
 
@@ -39,8 +48,7 @@ ALL = [*LIGHT, *(pytest.param(name, marks=pytest.mark.slow) for name in HEAVY)]
 
 
 def _size(name: str) -> int:
-    info = backbone_info(name)
-    return info.crop if info.family in ONE_SIZE else max(64, info.minimum_size if info.family != "swin_transformer" else 64)
+    return max(64, smallest_size(backbone_info(name)))
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -74,7 +82,7 @@ def test_pixels_go_in_as_they_are_kept(lively: Callable[[str, int], Backbone]) -
     pixels = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
     with torch.no_grad():
         expected = backbone(backbone.normalise(pixels.permute(0, 3, 1, 2) / 255))
-        torch.testing.assert_close(FromPixels(backbone)(pixels), expected, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(FromPixels(backbone)(pixels)[-1], expected, rtol=1e-4, atol=1e-4)
 
 
 def _trained(backbone: Backbone) -> set[str]:
@@ -89,20 +97,89 @@ def test_freezing_is_told_in_stages() -> None:
     last = {name for name, _parameter in backbone.stage_parameters(backbone.stages[-1])}
     assert _trained(backbone.freeze("last-stage")) == last
     assert {name.split(".")[1] for name in last} == {"17", "18"}
-    assert _trained(backbone.train_stages(2)) > last
+    assert _trained(backbone.freeze(len(backbone.stages) - 2)) > last
     assert _trained(backbone.freeze("none")) == everything
 
 
-@pytest.mark.parametrize("wrong", ["last", "", "stem"])
-def test_other_words_for_freezing_are_refused(wrong: str) -> None:
-    with pytest.raises(ValueError, match="last-stage"):
-        build_backbone(backbone_info("squeezenet1_1")).freeze(wrong)  # type: ignore[arg-type]
-
-
-def test_only_so_many_stages_can_be_trained() -> None:
+def test_freezing_by_name_freezes_what_is_named_and_nothing_else() -> None:
     backbone = build_backbone(backbone_info("squeezenet1_1"))
-    with pytest.raises(ValueError, match="got 9"):
-        backbone.train_stages(9)
+    everything = set(backbone.network.state_dict())
+    stage = {name for name in everything if backbone.stages[1].holds(name)}
+    assert _trained(backbone.freeze(["stage1"])) == everything - stage
+    assert _trained(backbone.freeze(["features.3.squeeze", "features.0.bias"])) == everything - {
+        "features.3.squeeze.weight",
+        "features.3.squeeze.bias",
+        "features.0.bias",
+    }
+    assert backbone.boundary == 0
+    assert _trained(backbone.freeze("stem")) == {name for name in everything if not backbone.stages[0].holds(name)}
+    assert backbone.boundary == 1
+
+
+def test_the_boundary_is_where_learning_begins() -> None:
+    backbone = build_backbone(backbone_info("squeezenet1_1"))
+    assert [backbone.freeze(number).boundary for number in range(5)] == [0, 1, 2, 3, 4]
+    assert [backbone.freeze(word).boundary for word in ("none", "last-stage", "all")] == [0, 3, 4]
+
+
+@pytest.mark.parametrize("wrong", ["last", "", ["stem", "stage9"], 9, -1])
+def test_what_a_network_does_not_have_cannot_be_frozen(wrong: Frozen) -> None:
+    with pytest.raises(BackboneError) as caught:
+        build_backbone(backbone_info("squeezenet1_1")).freeze(wrong)
+    assert caught.value.code == "unknown-stage"
+
+
+def test_parameters_come_by_stage() -> None:
+    backbone = build_backbone(backbone_info("squeezenet1_1")).freeze(2)
+    groups = backbone.parameter_groups()
+    assert [stage.name for stage, _parameters in groups] == ["stage2", "stage3"]
+    assert {id(p) for _stage, parameters in groups for p in parameters} == {
+        id(p) for p in backbone.network.parameters() if p.requires_grad
+    }
+
+
+def test_statistics_that_training_leaves_alone_are_named() -> None:
+    backbone = build_backbone(backbone_info("mobilenet_v2")).freeze("last-stage")
+    assert set(backbone.fixed_buffers()) == {name for name, _buffer in backbone.network.named_buffers()}
+    backbone.batch_statistics = True
+    assert all(
+        backbone.stages[-1].holds(name) for name, _b in backbone.network.named_buffers() if name not in backbone.fixed_buffers()
+    )
+    assert len(backbone.fixed_buffers()) < len(list(backbone.network.named_buffers()))
+    assert {type(module).__name__ for module in outline(backbone_info("convnext_tiny")).normalisations().values()} == {
+        "LayerNorm2d",
+        "LayerNorm",
+    }
+
+
+def check_composition(name: str, network: nn.Module) -> None:
+    """Prefix and suffix at two boundaries are the network that torchvision wrote down, to 1e-5."""
+    info = backbone_info(name)
+    given: list[Tensor] = []
+    network.get_submodule(info.head).register_forward_pre_hook(lambda module, arguments: given.append(arguments[0]))
+    backbone = outline(info).load(
+        {key: tensor for key, tensor in network.state_dict().items() if not key.startswith(f"{info.head}.")}
+    )
+    pictures = torch.randn(2, 3, _size(name), _size(name), generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        network(pictures)
+        expected = given[0].mean((2, 3)) if given[0].ndim == 4 else given[0]
+        for boundary in (1, len(backbone.stages) - 1):
+            activation = backbone.prefix(boundary)(pictures)
+            features = backbone.suffix(boundary)(activation)
+            assert features.shape == (2, info.feature_count)
+            assert (features - expected).abs().max() <= 1e-5 * expected.abs().max(), f"{name} at boundary {boundary}"
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_prefix_and_suffix_are_the_whole_network(name: str, whole: Callable[[str], nn.Module]) -> None:
+    check_composition(name, whole(name))
+
+
+def test_boundaries_that_are_not_there_are_refused() -> None:
+    backbone = build_backbone(backbone_info("squeezenet1_1"))
+    with pytest.raises(ValueError, match="0 to 4"):
+        backbone.prefix(5)
 
 
 def test_frozen_stages_and_batchnorm_stay_in_eval_mode() -> None:
@@ -113,7 +190,7 @@ def test_frozen_stages_and_batchnorm_stay_in_eval_mode() -> None:
     assert modes["Dropout"]
     backbone.freeze("last-stage")
     training = [name for name, module in backbone.network.named_modules() if module.training and not list(module.children())]
-    assert all(name.startswith(("features.7", "features.8", "classifier", "avgpool")) for name in training)
+    assert all(name.startswith(("features.7", "features.8", "classifier", "avgpool")) for name in training), training
     assert any(name.startswith("features.7") for name in training)
     assert not any(module.training for module in backbone.freeze("all").network.modules())
     backbone.freeze("none").eval()

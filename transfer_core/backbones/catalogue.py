@@ -118,6 +118,13 @@ def layout_of(shapes: Mapping[str, Iterable[int]]) -> str:
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
 
 
+def own_modules(names: Iterable[str], head: str) -> tuple[str, ...]:
+    """What holds the parameters of these names: their first parts, or first two beside the head, in the network's order."""
+    place = head.partition(".")[0]
+    parts = ([*name.split(".")[: 2 if name.partition(".")[0] == place else 1]] for name in names)
+    return tuple(dict.fromkeys(".".join(part) for part in parts))
+
+
 def is_counter(name: str) -> bool:
     """Whether `name` is BatchNorm's count of batches, which eval mode never reads."""
     return name.rpartition(".")[2] == "num_batches_tracked"

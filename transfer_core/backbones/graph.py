@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 1
+Shapes = tuple[tuple[int, ...], ...]
+
+SCHEMA = 2
 PIXELS, FEATURES = "pixels", "features"
 OPSET = 18
 TOLERANCE = 1e-4  # of the largest feature, or absolutely where features are smaller than 1
@@ -39,14 +41,48 @@ LARGEST = 2**31 - 2**20  # bytes of a protobuf file
 
 @dataclass(frozen=True)
 class Graph:
-    """An ONNX file: `pixels` uint8 `[N, size, size, 3]` in, `features` float32 `[N, D]` out, N free."""
+    """An ONNX file: `pixels` uint8 `[N, size, size, 3]` in, `features` float32 `[N, D]` out, N free.
+
+    The activations between stages bear the names `boundary1`, `boundary2`, ... inside; `shapes` are those of all boundaries, for one
+    picture: the first that of the pixels, the last that of the features.
+    """
 
     file: Path
     seconds: float  # that making it took
     difference: float  # largest absolute one from torch, on random pixels
     size: int
+    shapes: Shapes
     input_name: str = PIXELS
     output_name: str = FEATURES
+
+    @property
+    def stages(self) -> int:
+        """How many stages the backbone has, which is also the number of the last boundary."""
+        return len(self.shapes) - 1
+
+    def cut(self, first: int, last: int) -> bytes:
+        """The graph from boundary `first` to boundary `last`, as a file's content; it takes and gives what the boundaries are named.
+
+        Boundary 0 is `pixels`, the last one `features`. Raises ValueError for boundaries that are not there.
+        """
+        if not 0 <= first < last <= self.stages:
+            raise ValueError(f"boundaries go up, from 0 to {self.stages}; got {first} and {last}")
+        return _between(self.file, self.boundary_name(first), self.boundary_name(last))
+
+    def boundary_name(self, boundary: int) -> str:
+        """What a boundary's activation is called in the graph."""
+        return FEATURES if boundary == self.stages else _boundary(boundary)
+
+
+def _boundary(number: int) -> str:
+    return f"boundary{number}" if number else PIXELS
+
+
+def _between(file: Path, first: str, last: str) -> bytes:
+    import onnx
+    from onnx.utils import Extractor
+
+    return bytes(Extractor(onnx.load(str(file))).extract_model([first], [last]).SerializeToString())
 
 
 def feature_graph(kept: KeptWeights, progress: Progress | None = None, size: int | None = None) -> Graph:
@@ -82,7 +118,8 @@ def _found(file: Path, kept: KeptWeights, size: int) -> Graph | None:
             return None
         if digest_of(file) != record["digest"]:
             return None
-        return Graph(file, float(record["seconds"]), float(record["difference"]), size)
+        shapes = tuple(tuple(int(side) for side in shape) for shape in record["shapes"])
+        return Graph(file, float(record["seconds"]), float(record["difference"]), size, shapes)
     except (TransferError, OSError, KeyError, TypeError, ValueError):
         return None  # it is made again
 
@@ -96,8 +133,8 @@ def _make(kept: KeptWeights, size: int, file: Path, progress: Progress | None) -
     tell(0, 2)
     backbone = load_backbone(kept)
     tell(1, 2)
-    difference = export_features(backbone, size, file)
-    graph = Graph(file, round(time.monotonic() - started, 3), difference, size)
+    difference, shapes = export_features(backbone, size, file)
+    graph = Graph(file, round(time.monotonic() - started, 3), difference, size, shapes)
     record = {
         "schema": SCHEMA,
         "weights": kept.digest,
@@ -105,31 +142,40 @@ def _make(kept: KeptWeights, size: int, file: Path, progress: Progress | None) -
         "digest": digest_of(file),
         "seconds": graph.seconds,
         "difference": difference,
+        "shapes": shapes,
     }
     write_json(_description(file), record)
     tell(2, 2)
     return graph
 
 
-def export_features(backbone: Backbone, size: int, file: Path) -> float:
-    """Write `backbone` as a graph for pictures of `size` pixels to `file`, whole; returns the largest difference from torch.
+def export_features(backbone: Backbone, size: int, file: Path) -> tuple[float, Shapes]:
+    """Write `backbone` as a graph for pictures of `size` pixels to `file`, whole.
 
+    Returns the largest difference of its features from torch's, and the shapes of the boundaries for one picture.
     Raises BackboneError (graph-too-large, graph-failed, graph-differs) and writes nothing then.
     """
+    import torch
+
     from transfer_core.backbones.network import FromPixels
 
     _check_weight(backbone)
     training = backbone.training
     module = FromPixels(backbone).eval()
     try:
-        data = _export(module, size)
-        difference, largest = _compare(data, module, size)
+        pixels = _random_pixels(CHECKED, size)
+        with torch.inference_mode():
+            expected = module(pixels)
+        shapes = tuple(tuple(activation.shape[1:]) for activation in expected)
+        data = _with_boundaries_inside(_export(module, size), shapes)
+        found = _run(data, pixels)
     finally:
         backbone.train(training)
-    if not difference <= TOLERANCE * max(1.0, largest):  # written so that a NaN is refused
+    difference = float((found - expected[-1]).abs().max())
+    if not difference <= TOLERANCE * max(1.0, float(expected[-1].abs().max())):  # written so that a NaN is refused
         raise _failed(backbone, "graph-differs", f"{difference:.1e}")
     write_bytes(file, data)
-    return difference
+    return difference, ((size, size, 3), *shapes)
 
 
 def _check_weight(backbone: Backbone) -> None:
@@ -171,20 +217,47 @@ def _export(module: FromPixels, size: int) -> bytes:
             raise _failed(module.backbone, "graph-failed", reason) from error
 
 
+def _output_names(module: FromPixels) -> list[str]:
+    return [*(_boundary(number) for number in range(1, len(module.backbone.stages))), FEATURES]
+
+
+def _with_boundaries_inside(data: bytes, shapes: Shapes) -> bytes:
+    """The graph with the features as its only output; the other boundaries keep their names, and their shapes are noted."""
+    import onnx
+
+    model = onnx.load_from_string(data)
+    graph = model.graph
+    names = [value.name for value in graph.output]
+    values = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["N", *shape])
+        for name, shape in zip(names, shapes, strict=True)
+    ]
+    del graph.output[:]
+    graph.value_info.extend(values[:-1])
+    graph.output.append(values[-1])
+    return bytes(model.SerializeToString())
+
+
 def _by_tracing(module: FromPixels, example: Tensor) -> bytes:
     import torch
 
+    names = _output_names(module)
     content: Any = io.BytesIO()  # taken by the older exporter, though only paths are declared
-    torch.onnx.export(
-        module,
-        (example,),
-        content,
-        dynamo=False,
-        opset_version=OPSET,
-        input_names=[PIXELS],
-        output_names=[FEATURES],
-        dynamic_axes={PIXELS: {0: "N"}, FEATURES: {0: "N"}},
-    )
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # one operator for all of attention, which ONNX does not have
+    try:
+        torch.onnx.export(
+            module,
+            (example,),
+            content,
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=[PIXELS],
+            output_names=names,
+            dynamic_axes={name: {0: "N"} for name in (PIXELS, *names)},
+        )
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
     return bytes(content.getvalue())
 
 
@@ -197,7 +270,7 @@ def _by_capturing(module: FromPixels, example: Tensor) -> bytes:
         dynamo=True,
         opset_version=OPSET,
         input_names=[PIXELS],
-        output_names=[FEATURES],
+        output_names=_output_names(module),
         dynamic_shapes=({0: torch.export.Dim("N")},),
         external_data=False,
         verbose=False,
@@ -214,19 +287,15 @@ def _random_pixels(count: int, size: int) -> Tensor:
     return torch.randint(0, 256, (count, size, size, 3), dtype=torch.uint8, generator=generator)
 
 
-def _compare(data: bytes, module: FromPixels, size: int) -> tuple[float, float]:
-    """The largest absolute difference between the graph's features and torch's, and the largest of torch's."""
+def _run(data: bytes, pixels: Tensor) -> Tensor:
+    """The features that a graph gives for these pixels."""
     import onnxruntime
     import torch
 
-    pixels = _random_pixels(CHECKED, size)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    found = torch.from_numpy(session.run([FEATURES], {PIXELS: pixels.numpy()})[0])
-    with torch.inference_mode():
-        expected = module(pixels)
-    return float((found - expected).abs().max()), float(expected.abs().max())
+    return torch.from_numpy(session.run([FEATURES], {PIXELS: pixels.numpy()})[0])
 
 
 def main(arguments: list[str]) -> None:

@@ -1,9 +1,9 @@
-"""A backbone as a torch module: torchvision's network without its classifier."""
+"""A backbone as a torch module: a pretrained network without its classifier, told in stages."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal, Self, get_args
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -11,40 +11,39 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision import models
 
 from transfer_core.backbones.catalogue import STARTER, BackboneInfo, backbone_info
-from transfer_core.backbones.stages import Stage, stages_of
+from transfer_core.backbones.stages import FAMILIES, Stage, stages_of
 from transfer_core.backbones.weights import KeptWeights, read_kept
 from transfer_core.errors import BackboneError, WeightsError
 from transfer_core.i18n import _
 
-Frozen = Literal["all", "last-stage", "none"]
-
-# Position embeddings and window grids of these are made for one size; all others pool over what is left of the picture.
-ONE_SIZE = frozenset({"vision_transformer", "maxvit"})
-# torchvision names the size it tested; windows are padded, so Swin works from 64 on.
-SMALLEST_WINDOWED = 64
+Words = Literal["all", "last-stage", "none"]
+# Words, how many stages from the stem on, or names of stages, modules or parameters.
+Frozen = Words | int | Collection[str]
+NORMALISATIONS = (_BatchNorm, nn.LayerNorm, nn.GroupNorm)
 
 
 class Backbone(nn.Module):
     """A pretrained network without its classifier, told in stages.
 
     `forward` takes normalised float pictures `[N, 3, H, W]` and gives pooled features `[N, D]`, the input of torchvision's head.
+    Boundary `b` is the one tensor that flows from the first `b` stages into the rest: 0 is the picture, `len(stages)` the features.
 
-    Frozen stages stay in eval mode whatever `train()` says, and so does every BatchNorm: small batches of few samples give poor
+    Frozen parts stay in eval mode whatever `train()` says, and so does every BatchNorm: small batches of few samples give poor
     statistics, and what the first steps average into the running ones can't be taken back (F. Chollet, "Transfer learning and
     fine-tuning", the Keras guide, keeps BatchNorm in inference mode for the same reason). `batch_statistics = True`
-    lets BatchNorm of trained stages use and update statistics of the batches.
+    lets BatchNorm of trained parts use and update statistics of the batches.
     """
 
     shift: Tensor
     scale: Tensor
 
-    def __init__(self, info: BackboneInfo, network: nn.Module):
+    def __init__(self, info: BackboneInfo, network: nn.Module, stages: tuple[Stage, ...] | None = None):
         super().__init__()
         self.info = info
         self.network = network
         self.feature_count = info.feature_count
-        self.stages: tuple[Stage, ...] = stages_of(info, network)
-        self.trained_stages = len(self.stages)
+        self.stages: tuple[Stage, ...] = stages or stages_of(info, network)
+        self.frozen: tuple[str, ...] = ()
         self.batch_statistics = False
         mean, std = (torch.tensor(values, device="cpu").view(1, 3, 1, 1) for values in (info.mean, info.std))
         # One multiplication and one addition, in training and in the graph alike.
@@ -54,45 +53,124 @@ class Backbone(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Normalised float `[N, 3, H, W]` to pooled features `[N, D]`."""
-        features: Tensor = self.network(pictures)
-        return features
+        return self.run(pictures, 0, len(self.stages))
+
+    def run(self, activation: Tensor, first: int, last: int) -> Tensor:
+        """From boundary `first` to boundary `last`."""
+        for stage in self.stages[first:last]:
+            activation = stage.run(self.network, activation)
+        return activation
+
+    def prefix(self, boundary: int) -> Part:
+        """What comes before a boundary, 0 to `len(stages)`: normalised pictures to its activation. Parameters are shared."""
+        return Part(self, 0, boundary)
+
+    def suffix(self, boundary: int) -> Part:
+        """What comes after a boundary, 0 to `len(stages)`: its activation to pooled features. Parameters are shared."""
+        return Part(self, boundary, len(self.stages))
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Pixels in 0..1, float `[N, 3, H, W]`, as the weights want them."""
         return pixels * self.scale + self.shift
 
     def freeze(self, frozen: Frozen) -> Self:
-        """Freeze everything, everything but the last stage, or nothing."""
-        if frozen not in get_args(Frozen):
-            raise ValueError(f"frozen must be one of {', '.join(get_args(Frozen))}, got {frozen!r}")
-        return self.train_stages({"all": 0, "last-stage": 1, "none": len(self.stages)}[frozen])
+        """Freeze "all", "none", everything but the "last-stage", so many stages from the stem on, or what is named.
 
-    def train_stages(self, count: int) -> Self:
-        """Train the last `count` stages, 0 to `len(stages)`, and freeze those before them."""
-        if not 0 <= count <= len(self.stages):
-            raise ValueError(f"count must be in 0..{len(self.stages)}, got {count}")
-        self.trained_stages = count
-        trained = self._trained()
+        Names are those of stages (`stem`, `stage1`, ...) or of the network's modules and parameters; what they hold is frozen, nothing
+        else. Raises BackboneError for a number or a name that this network does not have.
+        """
+        self.frozen = self._prefixes(frozen)
         for name, parameter in self.network.named_parameters():
-            parameter.requires_grad_(any(stage.holds(name) for stage in trained))
+            parameter.requires_grad_(not self.is_frozen(name))
         return self.train(self.training)
 
+    def is_frozen(self, name: str) -> bool:
+        """Whether the network's module, parameter or buffer of this name is frozen."""
+        return any(name == prefix or name.startswith(prefix + ".") for prefix in self.frozen)
+
+    @property
+    def boundary(self) -> int:
+        """How many stages from the stem on are frozen as a whole: where what is frozen can be computed once and kept."""
+        for number, stage in enumerate(self.stages):
+            if any(parameter.requires_grad for _name, parameter in self.stage_parameters(stage)):
+                return number
+        return len(self.stages)
+
     def train(self, mode: bool = True) -> Self:
-        """Training or eval mode for what is trained; frozen stages, and BatchNorm, stay in eval mode."""
+        """Training or eval mode for what is trained; what is frozen, and BatchNorm, stays in eval mode."""
         super().train(False)
         self.training = mode
-        if not mode or not self.trained_stages:
+        if not mode or self.boundary == len(self.stages):
             return self
-        frozen = self.stages[: len(self.stages) - self.trained_stages]
         for name, module in self.network.named_modules():
-            # What belongs to no stage, such as the dropout before the head, goes with the last one.
-            if not any(stage.holds(name) for stage in frozen):
+            if not self.is_frozen(name):
                 module.training = self.batch_statistics or not isinstance(module, _BatchNorm)
         return self
 
     def stage_parameters(self, stage: Stage) -> Iterator[tuple[str, nn.Parameter]]:
-        """Names, as torchvision has them, and parameters of one stage."""
+        """Names, as the network has them, and parameters of one stage."""
         return ((name, parameter) for name, parameter in self.network.named_parameters() if stage.holds(name))
+
+    def parameter_groups(self) -> list[tuple[Stage, list[nn.Parameter]]]:
+        """The parameters that learn, by stage, stem first; stages without any are left out."""
+        groups = [(stage, [p for _name, p in self.stage_parameters(stage) if p.requires_grad]) for stage in self.stages]
+        return [(stage, parameters) for stage, parameters in groups if parameters]
+
+    def normalisations(self) -> dict[str, nn.Module]:
+        """The layers that normalise activations, by name: BatchNorm, LayerNorm, GroupNorm and their kin."""
+        return {name: module for name, module in self.network.named_modules() if isinstance(module, NORMALISATIONS)}
+
+    def fixed_buffers(self) -> list[str]:
+        """Buffers that training leaves as they are: all that is frozen, and BatchNorm's statistics unless `batch_statistics`."""
+        batch = {name for name, module in self.normalisations().items() if isinstance(module, _BatchNorm)}
+        names = (name for name, _buffer in self.network.named_buffers())
+        return [
+            name
+            for name in names
+            if self.is_frozen(name) or (not self.batch_statistics and name.rpartition(".")[0] in batch) or not self._changes(name)
+        ]
+
+    def _changes(self, buffer: str) -> bool:
+        """Whether training mode ever writes to a buffer: only running statistics are."""
+        return isinstance(self.network.get_submodule(buffer.rpartition(".")[0]), _BatchNorm)
+
+    def _prefixes(self, frozen: Frozen) -> tuple[str, ...]:
+        count = len(self.stages)
+        if isinstance(frozen, str):
+            words: dict[str, int] = {"all": count, "last-stage": count - 1, "none": 0}
+            if frozen not in words:
+                return self._named([frozen])
+            frozen = words[frozen]
+        if not isinstance(frozen, int):
+            return self._named(frozen)
+        if not 0 <= frozen <= count:
+            raise BackboneError(
+                _("{backbone} has {count} stages, so {number} of them can't be frozen.").format(
+                    backbone=self.info.name, count=count, number=frozen
+                ),
+                code="unknown-stage",
+                fix=_("Give a number between 0 and {count}.").format(count=count),
+            )
+        # All of it, so that what belongs to no stage is frozen as well.
+        if frozen == count:
+            return tuple(name for name, _child in self.network.named_children()) + tuple(
+                name for name, _parameter in self.network.named_parameters(recurse=False)
+            )
+        return tuple(prefix for stage in self.stages[:frozen] for prefix in stage.prefixes)
+
+    def _named(self, names: Collection[str]) -> tuple[str, ...]:
+        stages = {stage.name: stage.prefixes for stage in self.stages}
+        parts = {name for name, _module in self.network.named_modules() if name} | set(self.network.state_dict())
+        found: list[str] = []
+        for name in names:
+            if name not in stages and name not in parts:
+                raise BackboneError(
+                    _("{backbone} has no stage and no part named {name}.").format(backbone=self.info.name, name=name),
+                    code="unknown-stage",
+                    fix=_('Freeze "all", "none", a number of stages, or some of these: {names}.').format(names=", ".join(stages)),
+                )
+            found += stages.get(name, (name,))
+        return tuple(found)
 
     def load(self, state: Mapping[str, Tensor]) -> Self:
         """Take over parameters and buffers under torchvision's names; all must be there, and nothing else.
@@ -113,12 +191,24 @@ class Backbone(nn.Module):
             ) from error
         return self
 
-    def _trained(self) -> tuple[Stage, ...]:
-        return self.stages[len(self.stages) - self.trained_stages :]
+
+class Part(nn.Module):
+    """Consecutive stages of a backbone, whose parameters it shares."""
+
+    def __init__(self, backbone: Backbone, first: int, last: int):
+        super().__init__()
+        if not 0 <= first <= last <= len(backbone.stages):
+            raise ValueError(f"boundaries of {backbone.info.name} are 0 to {len(backbone.stages)}, got {first} and {last}")
+        self.backbone = backbone
+        self.first, self.last = first, last
+
+    def forward(self, activation: Tensor) -> Tensor:
+        """The activation at the first boundary to that at the last."""
+        return self.backbone.run(activation, self.first, self.last)
 
 
 class FromPixels(nn.Module):
-    """A backbone that takes pixels as they are kept: uint8 `[N, S, S, 3]` to float32 `[N, D]`; what a graph is made from."""
+    """A backbone that takes pixels as they are kept: uint8 `[N, S, S, 3]` to its activation at every boundary, the features last."""
 
     scale: Tensor
 
@@ -128,26 +218,13 @@ class FromPixels(nn.Module):
         # The division by 255 goes into the normalisation's multiplication.
         self.register_buffer("scale", backbone.scale / 255, persistent=False)
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        pictures = pixels.permute(0, 3, 1, 2).float()
-        features: Tensor = self.backbone(pictures * self.scale + self.backbone.shift)
-        return features
-
-
-class _Pooled(nn.Module):
-    """A network's convolutions under their torchvision name, then the mean over height and width.
-
-    For networks whose own class gets in the way: SqueezeNet classifies before it pools, the starter has nothing after its
-    convolutions, and MNASNet refuses a state dict without a version number, which safetensors has no place for.
-    """
-
-    def __init__(self, name: str, convolutions: nn.Module):
-        super().__init__()
-        self.name = name
-        self.add_module(name, convolutions)
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        return self.get_submodule(self.name)(pictures).mean((2, 3))
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        activation = pixels.permute(0, 3, 1, 2).float() * self.scale + self.backbone.shift
+        activations = []
+        for number in range(len(self.backbone.stages)):
+            activation = self.backbone.run(activation, number, number + 1)
+            activations.append(activation)
+        return tuple(activations)
 
 
 def whole_network(name: str, family: str, size: int) -> nn.Module:
@@ -173,13 +250,14 @@ def find_head(network: nn.Module) -> str:
 
 
 def _headless(info: BackboneInfo) -> nn.Module:
+    """Torchvision's network up to its pooled features, under torchvision's names."""
     if info.architecture == STARTER:
-        return _Pooled("features", models.mobilenet_v3_small(weights=None).features)
+        return nn.ModuleDict({"features": models.mobilenet_v3_small(weights=None).features})
     network = whole_network(info.architecture, info.family, info.minimum_size)
-    if info.family == "squeezenet":
-        return _Pooled("features", network.get_submodule("features"))
-    if info.family == "mnasnet":
-        return _Pooled("layers", network.get_submodule("layers"))
+    # These classes get in the way: SqueezeNet's classifier is no layer before its features, and MNASNet refuses a state dict
+    # without a version number, which safetensors has no place for.
+    if (trunk := {"squeezenet": "features", "mnasnet": "layers"}.get(info.family)) is not None:
+        return nn.ModuleDict({trunk: network.get_submodule(trunk)})
     network.set_submodule(info.head, nn.Identity())
     return network
 
@@ -208,16 +286,23 @@ def load_backbone(kept: KeptWeights) -> Backbone:
 
 def check_size(info: BackboneInfo, size: int) -> None:
     """Raise BackboneError unless pictures of `size` pixels a side can be looked at."""
-    if info.family in ONE_SIZE and size != info.crop:
+    family = FAMILIES[info.family]
+    if family.one_size and size != info.crop:
         raise BackboneError(
             _("{backbone} takes pictures of exactly {size} pixels.").format(backbone=info.name, size=info.crop),
             code="size-not-possible",
             fix=_("Leave the size at {size}, or choose another backbone.").format(size=info.crop),
         )
-    smallest = SMALLEST_WINDOWED if info.family == "swin_transformer" else info.minimum_size
-    if size < max(smallest, 32):
+    smallest = smallest_size(info)
+    if size < smallest:
         raise BackboneError(
             _("{backbone} can't look at pictures of only {size} pixels.").format(backbone=info.name, size=size),
             code="size-not-possible",
-            fix=_("Choose a size of at least {size}.").format(size=max(smallest, 32)),
+            fix=_("Choose a size of at least {size}.").format(size=smallest),
         )
+
+
+def smallest_size(info: BackboneInfo) -> int:
+    """The least side in pixels of a picture that the network can look at."""
+    family = FAMILIES[info.family]
+    return info.crop if family.one_size else family.smallest or max(info.minimum_size, 32)

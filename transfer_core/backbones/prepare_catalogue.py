@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable
 from typing import Any
 
 from torch import nn
 from torchvision import __version__, models
 from torchvision.models import Weights
 
-from transfer_core.backbones.catalogue import CATALOGUE, SCHEMA, STARTER, layout_of
+from transfer_core.backbones.catalogue import CATALOGUE, SCHEMA, STARTER, layout_of, own_modules
 from transfer_core.backbones.network import find_head, whole_network, without_memory
 from transfer_core.files import write_json
 
@@ -103,16 +102,9 @@ def built(entry: dict[str, Any]) -> dict[str, Any]:
     return {
         "feature_count": first.in_features if isinstance(first, nn.Linear) else first.in_channels,
         "head": head,
-        "modules": own_modules(shapes, head),
+        "modules": list(own_modules(shapes, head)),
         "layout": layout_of(shapes),
     }
-
-
-def own_modules(names: Iterable[str], head: str) -> list[str]:
-    """What holds the parameters of these names: their first parts, or first two beside the head, in the network's order."""
-    place = head.partition(".")[0]
-    parts = ([*name.split(".")[: 2 if name.partition(".")[0] == place else 1]] for name in names)
-    return list(dict.fromkeys(".".join(part) for part in parts))
 
 
 def starter(entry: dict[str, Any]) -> dict[str, Any]:
@@ -130,7 +122,7 @@ def starter(entry: dict[str, Any]) -> dict[str, Any]:
         "licence": STARTER_LICENCE,
         "feature_count": next(tensor for key, tensor in reversed(state.items()) if key.endswith("running_var")).numel(),
         "head": "",
-        "modules": own_modules(state, ""),
+        "modules": list(own_modules(state, "")),
         "layout": layout_of({key: tensor.shape for key, tensor in state.items()}),
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from transfer_core.backbones.fold import folded
 from transfer_core.backbones.network import load_backbone
 from transfer_core.backbones.weights import KeptWeights
 from transfer_core.features.extract import Features
@@ -13,11 +14,11 @@ from transfer_core.images.view import Pixels
 
 
 class TorchForward:
-    """The frozen backbone in torch on `device`, in float32."""
+    """The frozen backbone in torch on `device`, in float32, its BatchNorms folded, for pictures of `size` pixels."""
 
-    def __init__(self, kept: KeptWeights, device: str):
+    def __init__(self, kept: KeptWeights, device: str, size: int):
         self._device = torch.device(device)
-        self._backbone = load_backbone(kept).to(self._device).eval()
+        self._backbone = folded(load_backbone(kept), size).to(self._device)
 
     @torch.inference_mode()
     def __call__(self, pixels: Pixels) -> Features:

@@ -67,7 +67,11 @@ def prepare(context: Context, clock: Clock) -> Prepared:
         choices.write(context.folder)
     torch.set_num_threads(choices.threads)
     pixels = PixelMap(context.project.cache / "pixels", View(choices.size, choices.resize))
-    forward = TorchForward(kept, choices.device) if choices.device == "cuda" else GraphForward(graph.file, choices.threads)
+    forward = (
+        TorchForward(kept, choices.device, choices.size)
+        if choices.device == "cuda"
+        else GraphForward(graph.file, choices.threads)
+    )
     with ThreadPoolExecutor(1) as ahead:
         if isinstance(forward, GraphForward) and context.settings.plan == "quick" and pixels.missing(samples.contents):
             # Loading takes as long as decoding a few dozen pictures, and leaves a core free for that meanwhile.
