@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -161,3 +162,21 @@ def test_an_inspection_as_data(saved: Callable[[str], Path]) -> None:
     assert data.keys() == {"file", "digest", "backbone", "published_as", "match", "parameters", "usable", "problem"}
     assert data["match"].keys() == {"matched", "missing", "left_over", "other_shape"}
     assert data["problem"]["code"] == "weights-mismatch"
+
+
+class Hostile:
+    """What a poisoned file holds: reading it carelessly makes a folder."""
+
+    def __init__(self, marker: Path):
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.marker),)
+
+
+def test_looking_at_a_hostile_file_runs_nothing(tmp_path: Path) -> None:
+    file = save({"features.0.weight": Hostile(tmp_path / "marker")}, tmp_path / "hostile.pth")
+    with pytest.raises(WeightsError) as caught:
+        inspect_weights(file)
+    assert caught.value.code == "weights-unsafe"
+    assert not (tmp_path / "marker").exists()

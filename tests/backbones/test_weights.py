@@ -14,10 +14,11 @@ from safetensors.torch import load_file
 from torch import nn
 
 from tests.backbones.file_server import FileServer
-from transfer_core.backbones import catalogue, weights
+from transfer_core.backbones import catalogue, downloads, weights
 from transfer_core.backbones.download import CHUNK
+from transfer_core.backbones.downloads import discard_download, place_of, unfinished_downloads
 from transfer_core.backbones.published import Published
-from transfer_core.backbones.weights import adopt, discard_download, fetch, kept_published, kept_weights, obtain, remove
+from transfer_core.backbones.weights import adopt, fetch, kept_published, kept_weights, obtain, remove
 from transfer_core.errors import BackboneError, WeightsError
 
 ADDRESS = "https://example.org/models/squeezenet1_1-{digest}.pth"
@@ -220,8 +221,9 @@ def test_a_stopped_download_is_carried_on_or_thrown_away(published: Path, monkey
 
 FETCHING = """
 import sys
-from transfer_core.backbones import catalogue, weights
+from transfer_core.backbones import catalogue, downloads, weights
 from transfer_core.backbones.download import CHUNK
+from transfer_core.backbones.downloads import discard_download, place_of, unfinished_downloads
 from transfer_core.backbones.published import Published
 from dataclasses import replace
 known = dict(catalogue._read())
@@ -251,8 +253,34 @@ def test_of_two_processes_one_downloads_and_the_other_finds_it(published: Path, 
 def test_waiting_for_another_process_can_be_stopped(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from filelock import FileLock
 
-    monkeypatch.setattr(weights, "LOOK_AGAIN", 0.01)
-    lock = weights._downloads() / f"{published.name}.lock"
-    with FileLock(lock), pytest.raises(WeightsError) as caught:
+    monkeypatch.setattr(downloads, "LOOK_AGAIN", 0.01)
+    with FileLock(place_of(f"{published.name}.lock")), pytest.raises(WeightsError) as caught:
         fetch("squeezenet1_1", should_stop=lambda: True)
     assert caught.value.code == "stopped"
+
+
+def test_what_is_being_downloaded_is_not_thrown_away(published: Path) -> None:
+    from filelock import FileLock
+
+    place_of(f"{published.name}.partial").write_bytes(b"?")
+    with FileLock(place_of(f"{published.name}.lock")):
+        assert discard_download("squeezenet1_1") is False
+    assert unfinished_downloads() == {"squeezenet1_1": 1}
+    assert discard_download("squeezenet1_1") is True
+    assert unfinished_downloads() == {}
+
+
+def test_a_file_that_arrived_whole_before_the_interruption_is_not_downloaded_again(
+    published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(weights, "adopt", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            fetch("squeezenet1_1")
+    assert unfinished_downloads() == {"squeezenet1_1": published.stat().st_size}
+    published.unlink()
+    kept = fetch("squeezenet1_1")
+    assert kept_weights("squeezenet1_1") == [kept] and unfinished_downloads() == {}

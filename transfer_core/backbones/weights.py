@@ -5,21 +5,17 @@ Importing this never imports torch, and neither does `kept_weights`.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
-
-from transfer_core.backbones.catalogue import STARTER, STARTER_FILE, BackboneInfo, backbone_info, catalogue
-from transfer_core.backbones.download import Progress, ShouldStop, check_stop, download, hash_in_name
+from transfer_core.backbones.catalogue import STARTER, STARTER_FILE, BackboneInfo, backbone_info
+from transfer_core.backbones.download import Progress, ShouldStop, hash_in_name
+from transfer_core.backbones.downloads import alone, bring, place_of
 from transfer_core.backbones.inspection import backbone_state, brought_file
-from transfer_core.backbones.partial import Partial
 from transfer_core.backbones.published import published
 from transfer_core.backbones.state_dict import read_state_dict
 from transfer_core.errors import TransferError, WeightsError, storage_error
@@ -32,7 +28,6 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 SHORTEST_DIGEST = 6  # hexadecimals
-LOOK_AGAIN = 0.5  # seconds between looks at how far the process has come that downloads the same file
 
 
 @dataclass(frozen=True)
@@ -162,44 +157,18 @@ def fetch(backbone: str, progress: Progress | None = None, should_stop: ShouldSt
     if here := kept_published(info):
         return here
     file = published(info)
-    downloaded = _downloads() / file.name
-    with _alone(downloaded, info.file_size, progress, should_stop):
+    place = place_of(file.name)
+    with alone(place, info.file_size, progress, should_stop):
         if here := kept_published(info):
             return here
+        bring(file, place, progress, should_stop)
         try:
-            download(file.nearest, hash_in_name(file.name), downloaded, progress, should_stop, published_at=file.address)
-            return adopt(info.name, downloaded, source=file.entry)
-        finally:
-            downloaded.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _alone(downloaded: Path, size: int, progress: Progress | None, should_stop: ShouldStop | None) -> Iterator[None]:
-    """Wait for the process that downloads the same file, and show how far it has come."""
-    lock, partial = FileLock(downloaded.with_name(f"{downloaded.name}.lock")), Partial(downloaded)
-    while True:
-        try:
-            lock.acquire(timeout=LOOK_AGAIN)
-            break
-        except Timeout:
-            check_stop(partial, should_stop)
-            if progress:
-                progress(partial.size, size)
-        except OSError as error:
-            raise storage_error(error, downloaded) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _downloads() -> Path:
-    folder = weights_folder() / "downloads"
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise storage_error(error, folder) from error
-    return folder
+            kept = adopt(info.name, place, source=file.entry)
+        except TransferError:
+            place.unlink(missing_ok=True)
+            raise
+        place.unlink(missing_ok=True)
+        return kept
 
 
 def obtain(
@@ -231,27 +200,6 @@ def remove(kept: KeptWeights) -> None:
             file.unlink(missing_ok=True)
         except OSError as error:
             raise storage_error(error, file) from error
-
-
-def unfinished_downloads() -> dict[str, int]:
-    """Bytes of downloads that broke off or are going on, by the backbone's name."""
-    folder = weights_folder() / "downloads"
-    partials = {info.name: Partial(folder / info.weights_file) for info in catalogue().values() if info.weights_file}
-    return {name: partial.size for name, partial in partials.items() if partial.size}
-
-
-def discard_download(backbone: str) -> bool:
-    """Throw away what is here of a download that broke off; says whether there was anything. Not while it is going on."""
-    info = backbone_info(backbone)
-    partial = Partial(_downloads() / info.weights_file)
-    if not info.weights_file or not partial.size:
-        return False
-    try:
-        with FileLock(partial.target.with_name(f"{partial.target.name}.lock"), timeout=0):
-            partial.discard()
-    except Timeout:
-        return False
-    return True
 
 
 def read_kept(kept: KeptWeights) -> dict[str, Tensor]:

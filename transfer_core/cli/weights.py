@@ -45,7 +45,8 @@ def add(commands: Commands) -> None:
 
 def list_them(options: argparse.Namespace) -> int:
     """Print the weights that are here."""
-    from transfer_core.backbones.weights import kept_weights, unfinished_downloads
+    from transfer_core.backbones.downloads import unfinished_downloads
+    from transfer_core.backbones.weights import kept_weights
 
     kept, unfinished = kept_weights(), unfinished_downloads()
     if options.json:
@@ -143,7 +144,8 @@ def _describe(found: Inspection) -> None:
 
 def remove_them(options: argparse.Namespace) -> int:
     """Delete the named weights and downloads that were not finished; where one can't be, nothing is deleted."""
-    from transfer_core.backbones.weights import discard_download, remove, unfinished_downloads
+    from transfer_core.backbones.downloads import discard_download, unfinished_downloads
+    from transfer_core.backbones.weights import remove
 
     unfinished = unfinished_downloads()
     chosen = [_removable(text, unfinished) for text in options.which]
