@@ -31,6 +31,8 @@ WITH_TORCH = (
     "transfer_core.backbones.fold",
     "transfer_core.backbones.network",
     "transfer_core.backbones.state_dict",
+    "transfer_core.backbones.timm_catalogue",
+    "transfer_core.backbones.timm_models",
     "transfer_core.backbones.unknown",
     "transfer_core.backbones.prepare_catalogue",
     "transfer_core.backbones.starter",

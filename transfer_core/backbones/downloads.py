@@ -9,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from transfer_core.backbones.catalogue import backbone_info, catalogue
-from transfer_core.backbones.download import Progress, ShouldStop, check_stop, download, hash_in_name
+from transfer_core.backbones.download import Progress, ShouldStop, check_stop, download
 from transfer_core.backbones.partial import Partial
 from transfer_core.backbones.published import Published
 from transfer_core.errors import storage_error
@@ -57,7 +57,7 @@ def bring(file: Published, place: Path, progress: Progress | None = None, should
 
     It may lie there already: the process that downloaded it was interrupted before it had kept the weights.
     """
-    expected = hash_in_name(file.name)
+    expected = file.hash_beginning
     if not (expected and place.exists() and digest_of(place).startswith(expected)):
         download(file.nearest, expected, place, progress, should_stop, published_at=file.address)
 

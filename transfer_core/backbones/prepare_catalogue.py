@@ -10,8 +10,9 @@ from torch import nn
 from torchvision import __version__, models
 from torchvision.models import Weights
 
-from transfer_core.backbones.catalogue import CATALOGUE, SCHEMA, STARTER, layout_of, own_modules
-from transfer_core.backbones.network import find_head, whole_network, without_memory
+from transfer_core.backbones.catalogue import CATALOGUE, SCHEMA, STARTER, info_of, layout_of, own_modules
+from transfer_core.backbones.network import find_head, outline, whole_network, without_memory
+from transfer_core.backbones.stage_facts import count_stages
 from transfer_core.files import write_json
 
 MIB = 2**20
@@ -107,6 +108,12 @@ def built(entry: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def stages(name: str, entry: dict[str, Any]) -> list[Any]:
+    """What each stage costs at the crop of these weights."""
+    info = info_of(name, entry | {"stages": []})
+    return [facts.as_data() for facts in count_stages(outline(info), info.crop)]
+
+
 def starter(entry: dict[str, Any]) -> dict[str, Any]:
     """The starter's entry: the convolutions of `STARTER_IS`, with weights of our own. The size is read from its file."""
     features = whole_network(STARTER_IS, entry["family"], entry["minimum_size"]).get_submodule("features")
@@ -137,8 +144,15 @@ def prepare() -> dict[str, Any]:
             print(*network[:2], file=sys.stderr)
             networks[network] = built(entry)
         entry |= networks[network]
+    counted: dict[tuple[str, int, int, bool], list[Any]] = {}
+    for name, entry in known.items():
+        network_at = (entry["architecture"], entry["minimum_size"], entry["crop"], entry["accuracy"] is None)
+        if network_at not in counted:
+            counted[network_at] = stages(name, entry)
+        entry["stages"] = counted[network_at]
     in_order = sorted(known, key=lambda key: "." in key)  # a stable order: the preferred ones, then the others
-    backbones = {STARTER: starter(known[STARTER_IS])} | {key: known[key] for key in in_order}
+    first = starter(known[STARTER_IS])
+    backbones = {STARTER: first | {"stages": stages(STARTER, first)}} | {key: known[key] for key in in_order}
     return {"schema": SCHEMA, "torchvision": version(), "backbones": backbones}
 
 

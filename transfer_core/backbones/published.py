@@ -1,8 +1,12 @@
-"""Where published weights lie: at torchvision's address, or in a mirror that the user or the administrator has named."""
+"""Where published weights lie: at torchvision's or timm's address, or in a mirror that the user or the administrator has named."""
 
 from __future__ import annotations
 
+import http.client
 import os
+import re
+import urllib.error
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,17 +20,32 @@ MIRROR = "TRANSFER_STUDIO_WEIGHTS_MIRROR"
 PREFERENCE = "weights_mirror"
 
 
+# Where timm publishes: ORGANISATION/NAME/resolve/main/FILE.
+HUB = "https://huggingface.co"
+HUB_SEPARATOR = "--"  # in a file's name here, for the slashes of its place there
+PATIENCE = 30.0  # seconds
+
+
 @dataclass(frozen=True)
 class Published:
-    """A file of weights as torchvision publishes it."""
+    """A published file of weights."""
 
-    entry: str  # as torchvision writes it, such as ResNet18_Weights.IMAGENET1K_V1
+    entry: str  # as torchvision writes it, such as ResNet18_Weights.IMAGENET1K_V1, or timm's name
     address: str
+    kept_as: str = ""  # the file's name here, where it is not that at its address
 
     @property
     def name(self) -> str:
-        """The file's name."""
-        return self.address.rpartition("/")[2]
+        """The file's name here."""
+        return self.kept_as or self.address.rpartition("/")[2]
+
+    @property
+    def hash_beginning(self) -> str:
+        """What the file's SHA-256 begins with: told by torchvision in the name, by timm's server in a header; "" where neither does.
+
+        Raises nothing: where the server can't be reached, the download will say so.
+        """
+        return hash_in_name(self.name) if not self.address.startswith(HUB) else _linked_hash(self.nearest)
 
     @property
     def nearest(self) -> str:
@@ -46,10 +65,37 @@ def published(info: BackboneInfo) -> Published:
             code="weights-missing",
             fix=_("Install Transfer Studio again, or choose another backbone."),
         )
+    if info.family == "timm":
+        organisation, name, file = info.weights_file.split(HUB_SEPARATOR, 2)
+        return Published(info.name, f"{HUB}/{organisation}/{name}/resolve/main/{file}", info.weights_file)
     from torchvision.models import get_model_weights
 
     entry = get_model_weights(info.architecture)[info.weights]
     return Published(str(entry), entry.url)
+
+
+def on_the_hub(repository: str, file: str) -> str:
+    """What a file in one of the hub's repositories is called here."""
+    return HUB_SEPARATOR.join([*repository.split("/"), file])
+
+
+def _linked_hash(address: str) -> str:
+    """The SHA-256 that the hub states for a large file, before it sends one on to where the file is."""
+    request = urllib.request.Request(address, method="HEAD", headers={"User-Agent": "transfer-studio"})
+    try:
+        with urllib.request.build_opener(_Stay).open(request, timeout=PATIENCE) as answer:
+            stated = answer.headers.get("X-Linked-ETag", "")
+    except urllib.error.HTTPError as error:  # being sent on is an error to one who stays
+        stated = error.headers.get("X-Linked-ETag", "")
+    except (OSError, ValueError, http.client.HTTPException):
+        return ""
+    digest = stated.strip('"').lower()
+    return digest if re.fullmatch("[0-9a-f]{64}", digest) else ""
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_arguments: object, **_named: object) -> None:
+        """Not to go where one is sent."""
 
 
 def published_as(digest: str) -> BackboneInfo | None:

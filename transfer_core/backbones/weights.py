@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transfer_core.backbones.catalogue import STARTER, STARTER_FILE, BackboneInfo, backbone_info
+from transfer_core.backbones.catalogue import STARTER, STARTER_FILE, BackboneInfo, backbone_info, file_name
 from transfer_core.backbones.download import Progress, ShouldStop, hash_in_name
 from transfer_core.backbones.downloads import alone, bring, place_of
 from transfer_core.backbones.inspection import backbone_state, brought_file
@@ -59,7 +59,7 @@ class KeptWeights:
 
 
 def _stem(backbone: str, digest: str) -> str:
-    return f"{backbone}-{digest[:16]}"
+    return f"{file_name(backbone)}-{digest[:16]}"
 
 
 def kept_weights(backbone: str | None = None) -> list[KeptWeights]:
