@@ -125,7 +125,8 @@ def _facts(info: BackboneInfo, starter: BackboneInfo) -> str:
 
 def _whether_here(info: BackboneInfo, own_file: bool = False) -> None:
     if kept_weights(info.name) or own_file:
-        st.caption(":green[:material/check_circle: " + _("Its weights are here") + "]")
+        # No caption: its paleness takes the green away.
+        st.markdown(":small[:green[:material/check_circle: " + _("Its weights are here") + "]]")
     else:
         size = words.size(info.file_size)
         st.caption(":material/download: " + _("Downloaded once when training begins: {size}").format(size=size))
