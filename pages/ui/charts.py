@@ -19,11 +19,6 @@ if TYPE_CHECKING:
 _HEIGHT = 280
 _MOST_POINTS = 500  # of a curve: more can't be told apart
 _CELLS_WITH_NUMBERS = 15  # classes up to which a matrix has its counts written in
-# Streamlit gives axes a grey of its own, too faint on our light ground.
-_STYLE = (
-    "<style>.js-plotly-plot :is(.xtick text, .ytick text, .xtitle, .ytitle, .legendtext) "
-    "{ fill: currentColor !important; }</style>"
-)
 _CONFIG = {"displayModeBar": False, "scrollZoom": False}
 
 
@@ -31,7 +26,6 @@ def curves(epochs: Sequence[dict[str, Any]], planned: int, key: str) -> None:
     """Draw loss and accuracy by epoch of those `planned`, on the pictures learned from and on those checked with."""
     if not epochs:
         return
-    st.html(_STYLE)
     with st.grid("auto", min_column_width=320):
         with st.container(gap="xsmall"):
             st.markdown("**" + _("Right answers") + "**")
@@ -70,7 +64,6 @@ def confusion(results: Results, key: str) -> None:
     """Draw what was taken for what: rows are the true classes, columns the answers."""
     import plotly.graph_objects as go
 
-    st.html(_STYLE)
     labels = [escape(label) for label in results.labels]
     matrix = results.confusion
     shares = [[count / max(1, sum(row)) for count in row] for row in matrix]

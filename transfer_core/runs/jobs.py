@@ -17,7 +17,6 @@ from transfer_core.places import own_folder
 from transfer_core.processes import module_command
 from transfer_core.runs import control
 from transfer_core.runs.events import EventWriter, make_reserve
-from transfer_core.runs.job_kinds import KINDS
 from transfer_core.runs.process import is_alive
 from transfer_core.runs.starting import gone, start_process
 from transfer_core.runs.state import read_state
@@ -84,6 +83,8 @@ def create_job(kind: str, arguments: dict[str, Any], project_folder: Path | None
 
     Raises RunError for a kind that is not in `KINDS`, StorageError when the disk refuses.
     """
+    from transfer_core.runs.job_kinds import KINDS  # here: it loads NumPy, which a page that only looks at jobs does without
+
     if kind not in KINDS:
         raise RunError(_("There is no kind of job called {kind}.").format(kind=kind), code="unknown-job")
     _tidy(project_folder)
