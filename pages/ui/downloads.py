@@ -114,6 +114,8 @@ def _failure(state: RunState) -> bool:
     if state.error is None or not recent:
         return False
     show_error(state.error)
+    if state.error.code in ("weights-offline", "weights-not-found"):
+        st.caption(_("On this page a file that you bring goes in at the bottom: “Use a file with weights of your own”."))
     return True
 
 

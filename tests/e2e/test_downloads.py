@@ -78,31 +78,35 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture
-def mirror(weights: bytes, app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
-    """The app, started anew with a server of ours in place of torchvision's, and without jobs of earlier tests."""
+def mirror(weights: bytes, app: App, tmp_path: Path) -> Iterator[Mirror]:
+    """The app, started anew with a server of ours in place of torchvision's."""
     mirror = Mirror(weights)
     name = f"{NAME}-{hashlib.sha256(weights).hexdigest()[:8]}.pth"
     (tmp_path / "sitecustomize.py").write_text(PUBLISHED.format(name=name))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]))
-    monkeypatch.setenv("TRANSFER_STUDIO_WEIGHTS_MIRROR", mirror.address)
-    monkeypatch.setenv("no_proxy", "*")
-    app.stop()
-    app.start()
-    yield mirror
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]))
+        patch.setenv("TRANSFER_STUDIO_WEIGHTS_MIRROR", mirror.address)
+        patch.setenv("no_proxy", "*")
+        app.stop()
+        app.start()
+        yield mirror
+        app.stop()
     for job in jobs.active_jobs():
         worker = read_worker(job.folder)
         if worker:
             psutil.Process(worker.pid).kill()
     mirror.server.shutdown()
-    app.stop()
-    monkeypatch.undo()
-    os.environ["TRANSFER_STUDIO_HOME"] = str(app.home)
     app.start()
 
 
 def download(visitor: Visitor, name: str = NAME) -> Any:
     """The button that begins the download of a backbone's weights."""
     return visitor.page.locator(f".st-key-download-{name}").get_by_role("button")
+
+
+def of_the_backbone() -> list[jobs.Job]:
+    """The jobs that fetch its weights."""
+    return [job for job in jobs.list_jobs() if job.arguments == {"backbone": NAME}]
 
 
 def test_a_download_from_its_button_to_its_end(
@@ -124,7 +128,7 @@ def test_a_download_from_its_button_to_its_end(
     visitor.page.reload()
     before = visitor.page.get_by_role("progressbar").first.get_attribute("aria-valuenow")
     eventually(lambda: visitor.page.get_by_role("progressbar").first.get_attribute("aria-valuenow") != before)
-    assert len(jobs.list_jobs()) == 1
+    assert len(of_the_backbone()) == 1
 
     visitor.button("Cancel").click()
     download(visitor).wait_for()
@@ -133,7 +137,7 @@ def test_a_download_from_its_button_to_its_end(
     mirror.pause = 0.0
     download(visitor).click()
     eventually(lambda: visitor.page.get_by_text("Its weights are here").count() == 2, 60)
-    assert len(jobs.list_jobs()) == 1, "begun again, it is the same job"
+    assert len(of_the_backbone()) == 1, "begun again, it is the same job"
 
 
 def test_what_goes_wrong_is_said_with_what_to_do(

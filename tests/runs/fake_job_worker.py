@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transfer_core.backbones import weights
 from transfer_core.errors import WeightsError
 from transfer_core.runs import job_worker
-from transfer_core.runs.job_kinds import KINDS, Emit, ShouldStop, fetch_weights
+from transfer_core.runs.job_kinds import KINDS, fetch_weights
+
+if TYPE_CHECKING:
+    from transfer_core.runs.job_kinds import ShouldStop
+    from transfer_core.training.context import Emit
 
 
 def stand_in(arguments: dict[str, Any], emit: Emit, should_stop: ShouldStop) -> dict[str, Any]:

@@ -5,19 +5,15 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from transfer_core.backbones.weights import fetch
 
+if TYPE_CHECKING:
+    from transfer_core.training.context import Emit
 
-class Emit(Protocol):
-    """Announce a named event with its fields; it is appended to the job's `events.jsonl`."""
-
-    def __call__(self, event: str, /, **fields: Any) -> None: ...
-
-
-ShouldStop = Callable[[], bool]
-Kind = Callable[[dict[str, Any], Emit, ShouldStop], dict[str, Any]]
+    ShouldStop = Callable[[], bool]
+    Kind = Callable[[dict[str, Any], Emit, ShouldStop], dict[str, Any]]
 
 
 def fetch_weights(arguments: dict[str, Any], emit: Emit, should_stop: ShouldStop) -> dict[str, Any]:
@@ -39,7 +35,7 @@ def fetch_weights(arguments: dict[str, Any], emit: Emit, should_stop: ShouldStop
     return {"backbone": kept.backbone, "digest": kept.digest, "source": kept.source, "file": str(kept.file)}
 
 
-# The parameters are the job's arguments, its `emit`, and what says that it was asked to stop; the result is its report.
+# A kind is given the job's arguments, its `emit`, and what says that it was asked to stop; it returns the job's report.
 KINDS: dict[str, Kind] = {
     "fetch": fetch_weights,
 }
