@@ -1,6 +1,6 @@
 """Backbone: the pretrained network that training starts from."""
 
-from pages.ui import backbones, frame, steps
+from pages.ui import backbones, downloads, frame, steps
 from transfer_core.i18n import _
 
 with frame.page("backbone") as here:
@@ -15,3 +15,4 @@ with frame.page("backbone") as here:
     steps.forward(_("Next: train"), "train", here.project)
     backbones.draw_choice(here.project, chosen)
     backbones.draw_own_file(here.project)
+    downloads.watch_others()

@@ -173,5 +173,5 @@ def _beside(card: Card) -> str:
         f'<div aria-hidden="true"><i style="width:{100 * share:.1f}%"></i></div></div>'
         for label, share in card.bars
     ]
-    lines.append(f'<p class="ts-name">{html.escape(one_line(card.name))}</p>')
+    lines.append(f'<p class="ts-name">{gallery.breakable(card.name)}</p>')
     return "".join(lines)

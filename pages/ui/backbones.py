@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import drafts, folders, words
+from pages.ui import downloads, drafts, folders, words
 from pages.ui.guard import guard
 from pages.ui.words import plain
 from transfer_core.backbones.catalogue import STARTER, BackboneInfo, catalogue
@@ -124,11 +124,10 @@ def _facts(info: BackboneInfo, starter: BackboneInfo) -> str:
 
 
 def _whether_here(info: BackboneInfo, own_file: bool = False) -> None:
-    if kept_weights(info.name) or own_file:
-        st.caption(":green[:material/check_circle: " + _("Its weights are here") + "]")
+    if own_file:
+        downloads.here()
     else:
-        size = words.size(info.file_size)
-        st.caption(":material/download: " + _("Downloaded once when training begins: {size}").format(size=size))
+        downloads.draw(info)
     if info.licence and info.licence != "Apache-2.0":
         st.caption(_("Its weights have a licence of their own:") + " " + plain(info.licence))
 

@@ -80,6 +80,7 @@ def confusion(results: Results, key: str) -> None:
                 [_hover(true, said, count) for said, count in zip(labels, row, strict=True)]
                 for true, row in zip(labels, matrix, strict=True)
             ],
+            textfont={"size": 14},
             hoverinfo="text",
             zmin=0,
             zmax=1,

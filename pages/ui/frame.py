@@ -21,6 +21,14 @@ from transfer_core.runs.folder import Run, list_runs
 # A file of ours: Streamlit would have the browser fetch a Material symbol for the tab from Google.
 ICON = str(Path(__file__).parent / "icon.png")
 WIDTH = 1080  # pixels: longer lines are hard to read
+# What is chosen is written in the colour of buttons, which has to carry white text: too dark on a dark ground. And Streamlit gives
+# the axes of charts a grey of its own, too faint on our light ground.
+_STYLE = """
+<style>
+.stButtonGroup [role="radio"][aria-checked="true"] { color: inherit !important; }
+.js-plotly-plot :is(.xtick text, .ytick text, .xtitle, .ytitle, .legendtext) { fill: currentColor !important; }
+</style>
+"""
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,7 @@ def page(key: str, needs_project: bool = True) -> Iterator[Any]:
     preferences.choose_language()
     here, problem = _look_around()
     st.set_page_config(page_title=_tab_title(key, here), layout="wide")
+    st.html(_STYLE)
     with guard():
         sidebar.draw(key, here.project, here.run)
     with st.container(width=WIDTH), guard():

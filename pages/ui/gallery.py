@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,12 @@ def image_tag(image: Path | None, alt: str) -> str:
     return f'<img src="data:image/jpeg;base64,{data}" alt="{html.escape(one_line(alt), quote=True)}">'
 
 
+def breakable(name: str) -> str:
+    """A file's name as HTML that breaks after its slashes and underscores before it breaks within a word."""
+    return re.sub(r"([/\\_]+)", r"\1<wbr>", html.escape(one_line(name)))
+
+
 def _figure(tile: Tile) -> str:
     small = f"<br><small>{html.escape(one_line(tile.small))}</small>" if tile.small else ""
-    caption = f"<figcaption>{html.escape(one_line(tile.line))}{small}</figcaption>" if tile.line or small else ""
+    caption = f"<figcaption>{breakable(tile.line)}{small}</figcaption>" if tile.line or small else ""
     return f"<figure>{image_tag(tile.image, tile.alt or tile.line)}{caption}</figure>"

@@ -32,7 +32,9 @@ def draw_summary() -> None:
         st.markdown(" · ".join([cores, gpu, memory, disk]))
         if not computer.gpus:
             st.caption(
-                _("That is enough: the quick plan needs seconds to minutes on a processor. A graphics card only makes it faster.")
+                _(
+                    "That is enough: a quick training takes seconds to minutes on a processor. A graphics card only makes it faster."
+                )
             )
         if computer.problems:
             count = len(computer.problems)

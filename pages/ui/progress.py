@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import streamlit as st
 
 from pages.ui import words
@@ -61,10 +64,25 @@ def sentence(state: RunState, epochs: int = 0) -> str:
     if epochs and history.phase == "train":
         epoch = min(len(history.epochs) + 1, epochs)
         parts.append(_("epoch {number} of {count}").format(number=epoch, count=epochs))
+    elif "bytes_per_second" in told:
+        return words.plain(phase_title(history.phase)) + " · " + download(told)
     elif told.get("total"):
         parts.append(_("{done} of {total}").format(done=f"{told.get('done') or 0:,}", total=f"{told['total']:,}"))
     if told.get("images_per_second"):
         parts.append(_("{number} pictures a second").format(number=f"{told['images_per_second']:.0f}"))
+    if (told.get("eta_seconds") or 0) >= 1:
+        parts.append(_("about {time} left").format(time=words.duration(told["eta_seconds"])))
+    return " · ".join(parts)
+
+
+def download(told: Mapping[str, Any]) -> str:
+    """How far a download is: bytes, speed, and the time it still takes."""
+    done, total = told.get("done") or 0, told.get("total") or 0
+    if total and done >= total:
+        return _("{size} are here; they are being checked").format(size=words.size(total))
+    parts = [_("{done} of {total}").format(done=words.size(done), total=words.size(total)) if total else words.size(done)]
+    if told.get("bytes_per_second"):
+        parts.append(_("{size} a second").format(size=words.size(round(told["bytes_per_second"]))))
     if (told.get("eta_seconds") or 0) >= 1:
         parts.append(_("about {time} left").format(time=words.duration(told["eta_seconds"])))
     return " · ".join(parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import answers, charts, models, scores, steps, tables, words
+from pages.ui import address, answers, charts, models, scores, steps, tables, words
 from pages.ui.words import plain
 from transfer_core.data.project import Project
 from transfer_core.evaluation.results import ClassScore, Results
@@ -26,6 +26,7 @@ def draw(project: Project, run: Run | None) -> None:
     steps.forward(_("Next: try it"), "try", project, chosen)
     if results.score is None:
         return
+    _advice(project)
     st.header(_("Class by class"), anchor=False)
     st.caption(
         _(
@@ -39,6 +40,20 @@ def draw(project: Project, run: Run | None) -> None:
     charts.confusion(results, f"confusion-{chosen.id}")
     st.caption(_("A confusion matrix: each row is a class, each column an answer. Right answers lie on the diagonal."))
     _wrong(project, results)
+
+
+def _advice(project: Project) -> None:
+    with st.expander(_("If that is not good enough"), icon=":material/lightbulb:"):
+        advice = (
+            _(
+                "More pictures help most, above all of the classes that stand first below. Put them into their folders, then have "
+                "the Data page look for new pictures, and train again."
+            ),
+            _("A larger backbone sees more, and takes longer. Choose another one, and train again."),
+            _("Look at the pictures it got wrong, at the end of this page: some may lie in the wrong folder."),
+        )
+        st.markdown("\n".join(f"* {line}" for line in advice))
+        address.link("backbone", _("Choose another backbone"), project, icon=":material/hub:")
 
 
 def _classes(results: Results) -> None:

@@ -1,4 +1,4 @@
-"""The sidebar: the path through the pages, and the training at work, whichever page is open."""
+"""The sidebar: the path through the pages, and the training and the downloads at work, whichever page is open."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import streamlit as st
 
 from pages.ui import address, progress, steps, watch
 from pages.ui.guard import fragment
-from pages.ui.words import one_line
+from pages.ui.words import one_line, plain
 from transfer_core.data.project import Project
 from transfer_core.i18n import _
+from transfer_core.runs import jobs
 from transfer_core.runs.folder import Run
 
 _SEEN = "training seen at work"
@@ -45,12 +46,24 @@ def _watch(key: str, project: Project, known: str | None) -> None:
     active = watch.active_run(project.folder)
     if (active.id if active else None) != known:
         st.rerun()
+    if key != "backbone":  # which has them in its list
+        _downloads(project)
     if active is None or key == "train":
         return
     with st.container(border=True, gap="xsmall"):
         st.markdown("**" + _("Training") + "**")
         progress.bar(watch.state_of(active))
         address.link("train", _("Watch"), project, active, ":material/visibility:")
+
+
+def _downloads(project: Project) -> None:
+    for job in jobs.list_jobs():
+        state = watch.state_of(job)
+        if job.kind == "fetch" and state.status in watch.ACTIVE:
+            with st.container(border=True, gap="xsmall"):
+                st.markdown("**" + _("Download") + f"**  \n:small[{plain(job.arguments.get('backbone'))}]")
+                st.progress(progress.share(state), text=progress.download(state.history.progress or {}))
+                address.link("backbone", _("Watch"), project, icon=":material/visibility:")
 
 
 def notice(key: str, project: Project | None, run: Run | None) -> str | None:

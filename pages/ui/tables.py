@@ -18,6 +18,7 @@ _STYLE = f"""
 .ts-table th, .ts-table td {{ padding: 0.35rem 0.6rem; text-align: right; overflow-wrap: anywhere;
   border-bottom: 1px solid color-mix(in srgb, currentColor 15%, transparent); }}
 .ts-table .ts-left {{ text-align: left; }}
+.ts-table td:not(.ts-left) {{ white-space: nowrap; }}
 .ts-table th:first-child {{ text-align: left; font-weight: 500; width: 42%; }}
 .ts-table thead th {{ font-weight: 600; font-size: 0.85rem; opacity: 0.8; overflow-wrap: normal; }}
 .ts-range {{ position: relative; display: block; height: 6px; border-radius: 3px; margin-top: 4px;

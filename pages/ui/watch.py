@@ -1,4 +1,4 @@
-"""How runs stand, read by all tabs through one reader a run, so that each look costs only what is new."""
+"""How runs and jobs stand, read by all tabs through one reader for each, so that each look costs only what is new."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from transfer_core.runs.folder import Run, list_runs
 from transfer_core.runs.state import RunReader, RunState, read_state
+from transfer_core.runs.work import Work
 
 _KEPT = 200
 _readers: OrderedDict[Path, RunReader] = OrderedDict()
@@ -16,14 +17,14 @@ _lock = threading.Lock()
 ACTIVE = ("starting", "running")
 
 
-def state_of(run: Run) -> RunState:
-    """How `run` stands now."""
+def state_of(work: Work) -> RunState:
+    """How a run or a job stands now."""
     with _lock:
-        reader = _readers.setdefault(run.folder, RunReader(run))
-        _readers.move_to_end(run.folder)
+        reader = _readers.setdefault(work.folder, RunReader(work))
+        _readers.move_to_end(work.folder)
         while len(_readers) > _KEPT:
             _readers.popitem(last=False)
-        return read_state(run, reader)
+        return read_state(work, reader)
 
 
 def active_run(project_folder: Path) -> Run | None:

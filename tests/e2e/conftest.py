@@ -119,7 +119,11 @@ class Visitor:
 
     def settle(self) -> None:
         """Wait until the page is not being drawn any more."""
-        self.page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget]') && document.querySelector('h1')")
+        # The status widget shows only after a while, so on a busy computer its absence alone says nothing.
+        self.page.wait_for_function(
+            "document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'"
+            " && !document.querySelector('[data-testid=stStatusWidget]') && document.querySelector('h1')"
+        )
 
     def button(self, name: str) -> Locator:
         """The button of that name."""

@@ -13,7 +13,7 @@ import pytest
 from transfer_core.data.project import Project
 from transfer_core.runs import launch
 from transfer_core.runs.folder import Run, create_run
-from transfer_core.runs.process import read_worker
+from transfer_core.runs.process import is_alive, read_worker
 from transfer_core.training.settings import RunSettings
 
 FAKE_WORKER = Path(__file__).with_name("fake_worker.py")
@@ -52,5 +52,5 @@ def make_run(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
     yield make
     for run in runs:
         worker = read_worker(run.folder)
-        if worker is not None and worker.pid != os.getpid() and launch.is_alive(run):
+        if worker is not None and worker.pid != os.getpid() and is_alive(run):
             psutil.Process(worker.pid).kill()

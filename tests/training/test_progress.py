@@ -38,6 +38,16 @@ def test_nothing_done_yet_promises_nothing() -> None:
     assert events[1][1]["images_per_second"] is None and events[1][1]["eta_seconds"] is None
 
 
+def test_a_download_is_told_in_bytes() -> None:
+    """Its speed is no number of pictures, and without a total there is no time left."""
+    events: list[tuple[str, dict[str, Any]]] = []
+    with Clock().phase(context(events), "weights") as progress:
+        time.sleep(0.01)
+        progress(5, 0)
+    told = events[1][1]
+    assert told["bytes_per_second"] > 0 and told["eta_seconds"] is None and "images_per_second" not in told
+
+
 def test_a_phase_does_not_begin_after_a_stop_request() -> None:
     """The request is looked at before the phase is announced."""
     events: list[tuple[str, dict[str, Any]]] = []

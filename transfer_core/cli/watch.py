@@ -108,7 +108,11 @@ class Live:
 
 def progress(event: dict[str, Any]) -> str:
     """How far a phase is."""
-    text = _("{done} of {total}").format(done=event.get("done"), total=event.get("total"))
+    done, total = event.get("done") or 0, event.get("total") or 0
+    if "bytes_per_second" in event:
+        text = _("{done} of {total} MB").format(done=f"{done / 1e6:.1f}", total=f"{total / 1e6:.1f}" if total else "?")
+    else:
+        text = _("{done} of {total}").format(done=done, total=total)
     if event.get("eta_seconds") is not None:
         text += _(", {time} left").format(time=output.duration(event["eta_seconds"]))
     return text

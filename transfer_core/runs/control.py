@@ -1,4 +1,4 @@
-"""What is asked of a run from outside: an empty file in `control/`, looked for between batches."""
+"""What is asked of a run or a job from outside: an empty file in `control/`, looked for between batches."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Literal
 from transfer_core.errors import storage_error
 
 if TYPE_CHECKING:
-    from transfer_core.runs.folder import Run
+    from transfer_core.runs.work import Work
 
 Request = Literal["stop", "finish"]
 FOLDER = "control"
 REQUESTS: tuple[Request, ...] = ("stop", "finish")  # the first one found counts
 
 
-def request(run: Run, what: Request) -> None:
-    """Ask the run's process to stop (and be resumed later), or to finish with what it has learned so far."""
-    file = run.folder / FOLDER / what
+def request(work: Work, what: Request) -> None:
+    """Ask its process to stop (and be resumed later), or to finish with what it has learned so far."""
+    file = work.folder / FOLDER / what
     try:
         file.parent.mkdir(exist_ok=True)
         file.touch()
@@ -27,7 +27,7 @@ def request(run: Run, what: Request) -> None:
 
 
 def requested(folder: Path) -> Request | None:
-    """What is asked of the run in `folder` now; cheap enough to be called for every batch."""
+    """What is asked of the work in `folder` now; cheap enough to be called for every batch."""
     # os.path and not pathlib: this runs between training steps.
     for what in REQUESTS:
         if os.path.exists(os.path.join(folder, FOLDER, what)):  # noqa: PTH110, PTH118
@@ -36,6 +36,6 @@ def requested(folder: Path) -> Request | None:
 
 
 def clear(folder: Path) -> None:
-    """Forget what was asked of the run in `folder`."""
+    """Forget what was asked of the work in `folder`."""
     for what in REQUESTS:
         (folder / FOLDER / what).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What a run tells: one JSON object a line, appended to `events.jsonl`, and read by whoever shows the run."""
+"""What a run or a job tells: one JSON object a line, appended to `events.jsonl`, and read by whoever shows it."""
 
 from __future__ import annotations
 
@@ -27,15 +27,16 @@ class EventKind:
 
 
 EVENTS: dict[str, EventKind] = {
-    "run_queued": EventKind("The run's folder was made; no process has begun it yet."),
-    "run_started": EventKind("A process began the run."),
+    "run_queued": EventKind("The folder was made; no process has begun the work yet."),
+    "run_started": EventKind("A process began the work."),
     "phase": EventKind("Another part of the work begins.", {"name": "one of the phases below"}),
     "progress": EventKind(
         "How far the current phase is.",
         {
-            "done": "pieces done so far",
-            "total": "pieces in all",
+            "done": "pieces done so far; bytes of a download",
+            "total": "pieces in all, or 0 while that is not known",
             "images_per_second": "speed, or null while it is not known",
+            "bytes_per_second": "speed of a download, which has no images_per_second, or null while it is not known",
             "eta_seconds": "time this phase still takes, or null while it is not known",
         },
     ),
@@ -54,12 +55,12 @@ EVENTS: dict[str, EventKind] = {
     ),
     "notice": EventKind("Something the user should know, such as a halved batch.", {"message": "a sentence, translated"}),
     "run_resumed": EventKind(
-        "Another process carries the run on; readers drop the epochs past `from_step`.",
-        {"from_step": "step of the checkpoint it goes on from, 0 without one"},
+        "Another process carries the work on; readers drop the epochs past `from_step`.",
+        {"from_step": "step of the checkpoint it goes on from, 0 without one and in jobs"},
     ),
-    "run_stopped": EventKind("The run ended because somebody asked for it; it can be resumed."),
-    "run_finished": EventKind("The run ended with a model.", {"report": "what `train --json` prints"}),
-    "run_failed": EventKind("The run ended without a model; it can be resumed.", {"error": "code, message, file and fix"}),
+    "run_stopped": EventKind("It ended because somebody asked for it; it can be resumed."),
+    "run_finished": EventKind("It ended with a result: a run with a model.", {"report": "of a run, what `train --json` prints"}),
+    "run_failed": EventKind("It ended without a result; it can be resumed.", {"error": "code, message, file and fix"}),
 }
 
 PHASES = ("weights", "graph", "scan", "decode", "features", "head", "tail", "full", "train", "choose", "evaluate")

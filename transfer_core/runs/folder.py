@@ -19,6 +19,7 @@ from transfer_core.runs import control
 from transfer_core.runs.events import RESERVE, EventWriter, make_reserve
 from transfer_core.runs.process import is_alive
 from transfer_core.runs.state import RunReader, RunState, read_state
+from transfer_core.runs.work import Work
 
 if TYPE_CHECKING:
     from transfer_core.data.project import Project
@@ -31,7 +32,7 @@ FILE = "run.json"
 _NAME_LENGTH = 200
 
 
-class Run:
+class Run(Work):
     """A run folder, opened. Raises RunError when it is none or a newer program wrote it."""
 
     def __init__(self, folder: Path | str):
@@ -70,28 +71,18 @@ class Run:
         return self.folder / "model"
 
     @property
-    def log_file(self) -> Path:
-        """What its process printed, tracebacks included."""
-        return self.folder / "worker.log"
+    def disk_folder(self) -> Path:
+        """The project's: its table and its caches grow while a run is at work."""
+        return self.project_folder
 
-    @property
-    def events_file(self) -> Path:
-        """What it told."""
-        return self.folder / "events.jsonl"
-
-    @property
-    def report_file(self) -> Path:
-        """Where `report` is kept."""
-        return self.folder / "report.json"
-
-    @property
-    def lock_file(self) -> Path:
-        """Held by its process, so that there is never a second one."""
-        return self.folder / ".lock"
-
-    def report(self) -> dict[str, Any] | None:
-        """What came out of it, as `train --json` prints it; None before it is finished."""
-        return read_json(self.report_file, RunError) if self.report_file.exists() else None
+    def died(self) -> RunError:
+        """What is said when its process ended without a word."""
+        return RunError(
+            _("The run's process ended without a word: it was killed, or the computer went off or ran out of memory."),
+            code="died",
+            file=self.log_file,
+            fix=_("Resume it, nothing that was finished is lost: transfer-studio runs resume {id}").format(id=self.id),
+        )
 
     def rename(self, name: str) -> None:
         """Change the name shown; the folder and the id stay."""

@@ -5,18 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from transfer_core.errors import RunError, storage_error
+from transfer_core.errors import RunError
 from transfer_core.i18n import _
-from transfer_core.processes import module_command, start_apart
+from transfer_core.processes import module_command
 from transfer_core.runs import control
 from transfer_core.runs.events import Event
 from transfer_core.runs.folder import Run
-from transfer_core.runs.process import FILE as WORKER_FILE
-from transfer_core.runs.process import is_alive
+from transfer_core.runs.starting import gone, start_process
 from transfer_core.runs.state import RunReader, RunState, read_state
-
-START_PATIENCE = 30.0  # seconds for an interpreter to come up, on a computer that is busy
-END_PATIENCE = 10.0  # seconds for a process to be gone after its last word
 
 
 def start(run: Run) -> None:
@@ -41,7 +37,7 @@ def resume(run: Run) -> None:
         raise RunError(
             _("This run is finished."), code="already-finished", file=run.folder, fix=_("Make a copy of it to train again.")
         )
-    if state.alive and not (state.ended and _gone(run)):
+    if state.alive and not (state.ended and gone(run)):
         raise _already_running(run)
     control.clear(run.folder)
     _launch(run, ["--resume"])
@@ -75,20 +71,8 @@ def worker_command(run: Run) -> list[str]:
 
 
 def _launch(run: Run, arguments: list[str]) -> None:
-    before = _signs_of_life(run)
-    try:
-        with run.log_file.open("ab") as log:
-            process = start_apart([*worker_command(run), *arguments], log, run.folder)
-    except OSError as error:
-        raise storage_error(error, run.log_file) from error
-    deadline = time.monotonic() + START_PATIENCE
-    while _signs_of_life(run) == before:
-        if process.poll() is not None and _signs_of_life(run) == before:
-            # It made way for another process, or it could not even begin.
-            raise _already_running(run) if is_alive(run) else _not_started(run)
-        if time.monotonic() > deadline:
-            raise _not_started(run)
-        time.sleep(0.01)
+    if not start_process(run, [*worker_command(run), *arguments]):
+        raise _already_running(run)
 
 
 def _ask(run: Run, what: control.Request) -> None:
@@ -98,31 +82,5 @@ def _ask(run: Run, what: control.Request) -> None:
     control.request(run, what)
 
 
-def _gone(run: Run) -> bool:
-    """Wait for the end of a process that has said its last word."""
-    deadline = time.monotonic() + END_PATIENCE
-    while is_alive(run) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return not is_alive(run)
-
-
-def _signs_of_life(run: Run) -> tuple[bytes, int]:
-    """What a run's process changes first: its own file, or on a full disk at least the events, saying that it failed."""
-    try:
-        worker = (run.folder / WORKER_FILE).read_bytes()
-    except OSError:
-        worker = b""
-    return worker, run.events_file.stat().st_size if run.events_file.exists() else 0
-
-
 def _already_running(run: Run) -> RunError:
     return RunError(_("This run is at work already."), code="already-running", file=run.folder)
-
-
-def _not_started(run: Run) -> RunError:
-    return RunError(
-        _("The run's process could not be started."),
-        code="not-started",
-        file=run.log_file,
-        fix=_("The run's log has the details: {file}.").format(file=run.log_file),
-    )

@@ -1,4 +1,4 @@
-"""The process that carries a run, and whether it lives."""
+"""The process that carries a run or a job, and whether it lives."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from transfer_core.files import write_json
 from transfer_core.processes import lives
 
 if TYPE_CHECKING:
-    from transfer_core.runs.folder import Run
+    from transfer_core.runs.work import Work
 
 FILE = "worker.json"
 
 
 @dataclass(frozen=True)
 class Worker:
-    """A run's process: its id, when the system started it, and when it wrote this down (epoch seconds)."""
+    """Such a process: its id, when the system started it, and when it wrote this down (epoch seconds)."""
 
     pid: int
     create_time: float
@@ -30,7 +30,7 @@ class Worker:
 
 
 def write_worker(folder: Path) -> Worker:
-    """Note in `folder` that this process carries the run."""
+    """Note in `folder` that this process carries the work."""
     # Rounded as the events are: their times are compared with this one.
     worker = Worker(os.getpid(), psutil.Process().create_time(), round(time.time(), 3))
     write_json(folder / FILE, asdict(worker))
@@ -38,7 +38,7 @@ def write_worker(folder: Path) -> Worker:
 
 
 def read_worker(folder: Path) -> Worker | None:
-    """The last process that carried the run in `folder`, alive or not."""
+    """The last process that carried the work in `folder`, alive or not."""
     try:
         data = json.loads((folder / FILE).read_bytes())
         return Worker(int(data["pid"]), float(data["create_time"]), float(data["began"]))
@@ -46,7 +46,7 @@ def read_worker(folder: Path) -> Worker | None:
         return None
 
 
-def is_alive(run: Run) -> bool:
-    """Whether the run's process lives."""
-    worker = read_worker(run.folder)
+def is_alive(work: Work) -> bool:
+    """Whether its process lives."""
+    worker = read_worker(work.folder)
     return worker is not None and lives(worker.pid, worker.create_time)

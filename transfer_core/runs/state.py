@@ -1,18 +1,16 @@
-"""How a run stands: its last event together with whether its process lives."""
+"""How a run or a job stands: its last event together with whether its process lives."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from transfer_core.errors import RunError, TransferError
+from transfer_core.errors import TransferError
 from transfer_core.i18n import _
 from transfer_core.processes import lives
 from transfer_core.runs.events import FINAL, Event, EventReader, History
 from transfer_core.runs.process import Worker, read_worker
-
-if TYPE_CHECKING:
-    from transfer_core.runs.folder import Run
+from transfer_core.runs.work import Work
 
 Status = Literal["queued", "starting", "running", "stopped", "finished", "failed", "died"]
 _ENDS: dict[str, Status] = {"run_stopped": "stopped", "run_finished": "finished", "run_failed": "failed"}
@@ -35,7 +33,7 @@ def status_title(status: Status) -> str:
 
 @dataclass(frozen=True)
 class RunState:
-    """A run at one moment. `error` says why it failed or died; `alive` whether its process lives."""
+    """A run or a job at one moment. `error` says why it failed or died; `alive` whether its process lives."""
 
     status: Status
     error: TransferError | None
@@ -44,7 +42,7 @@ class RunState:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more happens unless somebody resumes the run."""
+        """Whether nothing more happens unless somebody resumes it."""
         return self.status in ENDED
 
     @property
@@ -55,14 +53,14 @@ class RunState:
 
 @dataclass
 class RunReader:
-    """What a page or command keeps between two looks at a run, so that each look reads only what is new."""
+    """What a page or command keeps between two looks at a run or a job, so that each look reads only what is new."""
 
-    run: Run
+    work: Work
     history: History = field(default_factory=History)
     events: EventReader = field(init=False)
 
     def __post_init__(self) -> None:
-        self.events = EventReader(self.run.events_file)
+        self.events = EventReader(self.work.events_file)
 
     def read(self) -> list[Event]:
         """The new events, taken into `history` already."""
@@ -73,35 +71,35 @@ class RunReader:
         return new
 
     def look(self) -> tuple[RunState, list[Event]]:
-        """The run's state now, and the events that are new."""
+        """Its state now, and the events that are new."""
         # The process first: one that ends in between has then told so in the events.
-        worker, alive = _worker(self.run)
+        worker, alive = _worker(self.work)
         new = self.read()
-        state = _state(self.run, self.history, worker, alive)
+        state = _state(self.work, self.history, worker, alive)
         if state.status == "died":  # or another process took the run over in between
-            worker, alive = _worker(self.run)
+            worker, alive = _worker(self.work)
             new += self.read()
-            state = _state(self.run, self.history, worker, alive)
+            state = _state(self.work, self.history, worker, alive)
         return state, new
 
 
-def read_state(run: Run, reader: RunReader | None = None) -> RunState:
-    """How the run stands now; with the `reader` of earlier calls only what is new is read."""
-    return (reader or RunReader(run)).look()[0]
+def read_state(work: Work, reader: RunReader | None = None) -> RunState:
+    """How it stands now; with the `reader` of earlier calls only what is new is read."""
+    return (reader or RunReader(work)).look()[0]
 
 
-def _worker(run: Run) -> tuple[Worker | None, bool]:
-    worker = read_worker(run.folder)
+def _worker(work: Work) -> tuple[Worker | None, bool]:
+    worker = read_worker(work.folder)
     return worker, worker is not None and lives(worker.pid, worker.create_time)
 
 
-def _state(run: Run, history: History, worker: Worker | None, alive: bool) -> RunState:
+def _state(work: Work, history: History, worker: Worker | None, alive: bool) -> RunState:
     status = _status(history.last, worker, alive)
     error = None
     if status == "failed" and history.error:
         error = TransferError.from_data(history.error)
     elif status == "died":
-        error = _died(run)
+        error = work.died()
     return RunState(status, error, history, alive)
 
 
@@ -113,12 +111,3 @@ def _status(last: Event | None, worker: Worker | None, alive: bool) -> Status:
     if alive:
         return "starting" if name == "run_queued" or name in FINAL else "running"
     return "queued" if worker is None and name == "run_queued" else "died"
-
-
-def _died(run: Run) -> RunError:
-    return RunError(
-        _("The run's process ended without a word: it was killed, or the computer went off or ran out of memory."),
-        code="died",
-        file=run.log_file,
-        fix=_("Resume it, nothing that was finished is lost: transfer-studio runs resume {id}").format(id=run.id),
-    )

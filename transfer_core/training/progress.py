@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from transfer_core.training.context import Context
 
+DOWNLOAD = "weights"  # the phase whose pieces are bytes
+
 
 @dataclass
 class Clock:
@@ -26,12 +28,13 @@ class Clock:
         def progress(done: int, total: int) -> None:
             passed = time.perf_counter() - start
             rate = done / passed if done and passed > 0 else None
+            speed = {"bytes_per_second" if name == DOWNLOAD else "images_per_second": round(rate, 2) if rate else None}
             context.emit(
                 "progress",
                 done=done,
                 total=total,
-                images_per_second=round(rate, 2) if rate else None,
-                eta_seconds=round((total - done) / rate, 1) if rate else None,
+                eta_seconds=round((total - done) / rate, 1) if rate and total else None,
+                **speed,
             )
 
         try:
