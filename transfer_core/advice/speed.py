@@ -88,9 +88,7 @@ def speed(work: Work, threads: int) -> Speed:
         if (each.backbone, each.size, each.threads) == (work.backbone, work.size, threads):
             return Speed(each.images_per_second, True)
     alike = (
-        [each for each in here if each.backbone == work.backbone]
-        or [each for each in here if each.family == work.family]
-        or here
+        [each for each in here if each.backbone == work.backbone] or [each for each in here if each.family == work.family] or here
     )
     correction = statistics.median([each.better_than_expected for each in alike] or [1.0])
     return Speed(_expected(work, threads) * correction, False)
