@@ -58,7 +58,7 @@ class Choice:
 def sentence(recommended: Row | None, alike: Row | None, looked_at: int) -> str:
     """Why it is this one; `alike` is a faster one that the pictures do not tell from it."""
     if recommended is None:
-        return _("No backbone can be recommended: of all candidates the table says what stood in the way.")
+        return _("No backbone can be recommended; the table says of each what stood in the way.")
     if recommended.validated is None or recommended.neighbours is None:
         return _("{name} has the features that fit the classes best, judged by {count} pictures.").format(
             name=recommended.label, count=looked_at
