@@ -10,19 +10,16 @@ is the time of choosing, with decoded pixels and graphs at hand, over that of th
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from benchmarks.figures import SHARED, Report
 from benchmarks.quick import SETS, THREADS
@@ -33,14 +30,14 @@ from transfer_core.advice.measuring import MOST
 from transfer_core.advice.subset import stratified
 from transfer_core.backbones.catalogue import STARTER, backbone_info
 from transfer_core.backbones.graph import feature_graph
-from transfer_core.backbones.network import Backbone, FromPixels, load_backbone
-from transfer_core.backbones.weights import KeptWeights, adopt, kept_weights
+from transfer_core.backbones.weights import adopt, kept_weights
 from transfer_core.data.project import Project
 from transfer_core.data.scan import scan
-from transfer_core.features.extract import Features, FeatureStore, GraphForward, extract
+from transfer_core.features.extract import Features, FeatureStore, extract, session
 from transfer_core.features.logistic import fit_logistic
-from transfer_core.images.pixels import PixelMap
-from transfer_core.places import VARIABLE, weights_folder
+from transfer_core.images.pixels import PixelMap, decode_together
+from transfer_core.images.view import Pixels
+from transfer_core.places import VARIABLE
 from transfer_core.training.folds import assign_folds
 from transfer_core.training.samples import RunSamples
 
@@ -54,98 +51,66 @@ UP_TO_LAST = {"mobilenet_v2": 0.86, "squeezenet1_1": 0.6}
 
 @dataclass
 class Passes:
-    """The frozen passes of all candidates, and the seconds spent in them."""
+    """The seconds spent in the frozen passes of all candidates."""
 
     seconds: float = 0.0
-    pictures: int = 0
-    threads: int = THREADS
-
-    def of(self, graph: Path) -> Callable[[int], Counted]:
-        """What a candidate makes its pass with."""
-        return lambda threads: Counted(self, GraphForward(graph, threads))
 
 
-@dataclass
 class Counted:
-    """A frozen pass that adds its time to the others'; its graph is loaded before, and that is not counted as a pass."""
+    """A frozen pass that adds its time to the others'; its graph is loaded first, and that is not counted as a pass."""
 
-    passes: Passes
-    forward: GraphForward
-    loaded: Any = field(init=False)
+    def __init__(self, passes: Passes, graph: Path | bytes, threads: int):
+        self._passes = passes
+        self._session = session(graph, threads)
 
-    def __post_init__(self) -> None:
-        self.loaded = self.forward.load()
-
-    def __call__(self, pixels: NDArray[np.uint8]) -> Features:
+    def __call__(self, pixels: Pixels) -> Features:
         start = time.perf_counter()
-        features = self.forward(pixels)
-        self.passes.seconds += time.perf_counter() - start
-        self.passes.pictures += len(pixels)
-        return features
+        (found,) = self._session.run(None, {"pixels": pixels})
+        self._passes.seconds += time.perf_counter() - start
+        # A boundary inside a network is pooled as its end would be.
+        return np.asarray(found if found.ndim == 2 else found.mean((2, 3)))
 
 
-class UpToLastStage(nn.Module):
-    """A network of stages in a row without its last, then the mean over the picture: uint8 `[N, S, S, 3]` to `[N, D]`."""
-
-    def __init__(self, backbone: Backbone):
-        super().__init__()
-        self.whole = FromPixels(backbone)
-        container, _dot, first = backbone.stages[-1].prefixes[0].partition(".")
-        modules = list(backbone.network.get_submodule(container).children())
-        self.backbone = backbone
-        self.modules_before = nn.Sequential(*modules[: int(first)])
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        pictures = pixels.permute(0, 3, 1, 2).float() * self.whole.scale + self.backbone.shift
-        features: Tensor = self.modules_before(pictures).mean((2, 3))
-        return features
+def made(each: Candidate, passes: Passes) -> Candidate:
+    """The candidate with the graph of its weights at its size, counted."""
+    assert each.kept is not None
+    file = feature_graph(each.kept, size=each.view.crop).file
+    return replace(each, make=lambda threads: Counted(passes, file, threads))
 
 
-def cut_graph(kept: KeptWeights) -> tuple[Path, int]:
-    """The graph of `UpToLastStage`, and how many features it gives."""
-    module = UpToLastStage(load_backbone(kept)).eval()
-    size = backbone_info(kept.backbone).crop
-    example = torch.zeros((2, size, size, 3), dtype=torch.uint8)
-    content: Any = io.BytesIO()
-    names: dict[str, Any] = {"input_names": ["pixels"], "output_names": ["features"]}
-    free = {"pixels": {0: "N"}, "features": {0: "N"}}
-    with torch.no_grad():
-        width = module(example).shape[1]
-        torch.onnx.export(module, (example,), content, dynamo=False, opset_version=18, dynamic_axes=free, **names)
-    file = weights_folder() / f"{kept.stem}-cut.onnx"
-    file.write_bytes(content.getvalue())
-    return file, width
+def cut(whole: Candidate, passes: Passes) -> Candidate:
+    """The network without its last stage."""
+    assert whole.kept is not None
+    graph = feature_graph(whole.kept)
+    content = graph.cut(0, graph.stages - 1)
+    return replace(
+        whole,
+        label=f"{whole.label} cut",
+        backbone=f"{whole.backbone}-cut",
+        feature_count=graph.shapes[-2][0],
+        multiply_adds=whole.multiply_adds * UP_TO_LAST[whole.backbone],
+        accuracy=None,
+        make=lambda threads: Counted(passes, content, threads),
+    )
 
 
 def eight(passes: Passes) -> list[Candidate]:
     """The candidates, their graphs made."""
-    starter = next(iter(kept_weights(STARTER)))
-    found = [replace(candidate(backbone_info(STARTER), starter), make=passes.of(feature_graph(starter).file))]
+    found = [made(candidate(backbone_info(STARTER), next(iter(kept_weights(STARTER)))), passes)]
     for name, accuracy in ACCURACY.items():
         kept = adopt(name, SHARED / "weights" / f"{name}-imagenet.pth")
         whole = replace(candidate(backbone_info(name), kept), label=name)
-        found.append(replace(whole, accuracy=accuracy, make=passes.of(feature_graph(kept).file)))
-        for size in SIZES[name]:
-            found.append(replace(at_size(whole, size), make=passes.of(feature_graph(kept, size=size).file)))
-        graph, width = cut_graph(kept)
-        found.append(
-            replace(
-                whole,
-                label=f"{name} cut",
-                backbone=f"{name}-cut",
-                feature_count=width,
-                multiply_adds=whole.multiply_adds * UP_TO_LAST[name],
-                make=passes.of(graph),
-            )
-        )
+        found.append(made(replace(whole, accuracy=accuracy), passes))
+        found += [made(at_size(whole, size), passes) for size in SIZES[name]]
+        found.append(cut(whole, passes))
     return found
 
 
 def decode(project: Project, among: Sequence[Candidate], samples: RunSamples) -> float:
     """Seconds of bringing the pixels of all views onto disk."""
+    maps = {each.view.key: PixelMap(project.cache / "pixels", each.view) for each in among}
     start = time.perf_counter()
-    for view in dict.fromkeys(each.view for each in among):
-        PixelMap(project.cache / "pixels", view).decode(samples.sources, THREADS)
+    decode_together([(pixels, samples.sources) for pixels in maps.values()], THREADS)
     return time.perf_counter() - start
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from transfer_core.metrics.intervals import Score, wilson
 from transfer_core.metrics.novelty import unit
+
+Matrix = NDArray[np.float64]
+Eigh = Callable[[Matrix], tuple[Any, Any]]
 
 NEIGHBOURS = 5
 STEPS = 11
@@ -15,7 +21,7 @@ EPSILON = 1e-5  # added to what is divided by, as the authors do: the value of a
 BLOCK = 256  # rows compared with all others at once: 1 MB of similarities for 1,000 pictures
 
 
-def log_evidence(features: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
+def log_evidence(features: NDArray[np.floating], labels: NDArray[np.integer], eigh: Eigh = np.linalg.eigh) -> float:
     """LogME: the largest log-evidence of a Bayesian linear model for each class against the rest, a sample, averaged over classes.
 
     `features [N, D]` finite floats, `labels [N]`; a class without samples does not count. Higher is better, and values compare
@@ -24,14 +30,15 @@ def log_evidence(features: NDArray[np.floating], labels: NDArray[np.integer]) ->
 
     Where the rank k of the features is below D, the authors' code counts D - k times log(alpha) / 2 that the determinant over all D
     directions cancels (thuml/LogME issue 23); here it is cancelled, as in their first version, so the values are those of that one.
-    Raises ValueError for features that are not finite or do not match the labels. Time: one eigendecomposition of the smaller side.
+    Raises ValueError for features that are not finite or do not match the labels. Time: one eigendecomposition of the smaller side,
+    by `eigh`.
     """
     rows = np.asarray(features, np.float64)
     labels = np.asarray(labels)
     _check(rows, labels)
     found, numbers = np.unique(labels, return_inverse=True)
     targets = np.eye(len(found))[numbers]
-    spectrum, projected = _projected(rows, targets)
+    spectrum, projected = _projected(rows, targets, eigh)
     outside = np.maximum((targets**2).sum(0) - projected.sum(0), 0)
     return float(_evidence(spectrum[:, None], projected, outside, len(rows)).mean())
 
@@ -43,11 +50,11 @@ def _check(features: NDArray[np.floating], labels: NDArray[np.integer]) -> None:
         raise ValueError("features must be finite")
 
 
-def _projected(features: NDArray[np.float64], targets: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _projected(features: Matrix, targets: Matrix, eigh: Eigh) -> tuple[Matrix, Matrix]:
     """Squared singular values `[k]` of `features`, and squared projections `[k, C]` of `targets` on their left directions."""
     count, width = features.shape
     wide = count <= width
-    values, vectors = np.linalg.eigh(features @ features.T if wide else features.T @ features)
+    values, vectors = eigh(features @ features.T if wide else features.T @ features)
     keep = values > values[-1] * max(count, width) * np.finfo(np.float64).eps
     spectrum, directions = values[keep], vectors[:, keep]
     if wide:
@@ -55,9 +62,7 @@ def _projected(features: NDArray[np.float64], targets: NDArray[np.float64]) -> t
     return spectrum, (directions.T @ (features.T @ targets)) ** 2 / spectrum[:, None]
 
 
-def _evidence(
-    spectrum: NDArray[np.float64], projected: NDArray[np.float64], outside: NDArray[np.float64], count: int
-) -> NDArray[np.float64]:
+def _evidence(spectrum: Matrix, projected: Matrix, outside: Matrix, count: int) -> Matrix:
     """The evidence a sample `[C]` at the fixed point of alpha and beta, of all classes at once.
 
     `spectrum [k, 1]`, `projected [k, C]`, `outside [C]`: what of the targets no features reach.
