@@ -341,3 +341,11 @@ def test_a_faster_one_that_may_be_as_good_is_named() -> None:
 
 def row(label: str, seconds: float) -> Row:
     return Row(label, label, None, 224, 1, True, None, seconds, True)
+
+
+def test_weights_of_a_backbone_that_is_not_known_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A newer program may have kept them in the same home."""
+    newer = KeptWeights("of_next_year", "0" * 64, Path("w"), "")
+    ours = KeptWeights("resnet18", "1" * 64, Path("w"), "mine.pth")
+    monkeypatch.setattr("transfer_core.advice.candidates.kept_weights", lambda: [newer, ours])
+    assert [each.kept for each in candidates()] == [ours]

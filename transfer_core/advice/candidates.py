@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from transfer_core.advice.speed import Work
-from transfer_core.backbones.catalogue import BackboneInfo, backbone_info, catalogue
+from transfer_core.backbones.catalogue import BackboneInfo, catalogue
 from transfer_core.backbones.weights import KeptWeights, kept_weights
 from transfer_core.features.extract import Forward
 from transfer_core.i18n import _
@@ -82,11 +82,13 @@ def at_size(whole: Candidate, size: int) -> Candidate:
 
 def candidates(download: bool = False) -> list[Candidate]:
     """All weights that are here, each with its backbone; with `download` also those that may be fetched and recommended."""
-    here = [candidate(backbone_info(kept.backbone), kept) for kept in kept_weights()]
+    known = catalogue()
+    # Weights may be here that a newer program brought, of a backbone that this one does not know.
+    here = [candidate(known[kept.backbone], kept) for kept in kept_weights() if kept.backbone in known]
     if not download:
         return here
     names = {each.backbone for each in here}
-    others = [candidate(info, None) for name, info in catalogue().items() if name not in names]
+    others = [candidate(info, None) for name, info in known.items() if name not in names]
     return here + [each for each in others if each.commercial]
 
 
