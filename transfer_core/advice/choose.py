@@ -7,11 +7,8 @@ heads, which decide. The test set is never looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-
-import torch
 
 from transfer_core.advice.candidates import Candidate, candidates
 from transfer_core.advice.choice import Choice, faster_alike, sentence
@@ -61,12 +58,11 @@ def choose(
     for entry in entries:
         if seconds is not None and entry.seconds.value > seconds:
             entry.left_out = _("One pass over these pictures would take longer than the time given.")
-    with _torch_threads(measuring.threads):
-        measuring.decode([entry.candidate for entry in entries if not entry.left_out])
-        for number, entry in enumerate(entries):
-            if not entry.left_out:
-                measuring.measure(entry, [later.candidate for later in entries[number + 1 :] if not later.left_out])
-        confirmed = measuring.confirm(entries)
+    measuring.decode([entry.candidate for entry in entries if not entry.left_out])
+    for number, entry in enumerate(entries):
+        if not entry.left_out:
+            measuring.measure(entry, [later.candidate for later in entries[number + 1 :] if not later.left_out])
+    confirmed = measuring.confirm(entries)
     return _conclude(entries, confirmed, len(measuring.looked_at), measuring.pictures)
 
 
@@ -87,13 +83,3 @@ def _alone(first: Entry, second: Entry) -> tuple[int, int]:
     """How many pictures the first alone, and the second alone, answered rightly."""
     pairs = list(zip(first.answers, second.answers, strict=True))
     return pairs.count((RIGHT, WRONG)), pairs.count((WRONG, RIGHT))
-
-
-@contextmanager
-def _torch_threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
