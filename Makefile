@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= auto
 
-.PHONY: app test test-fast check bench messages wheel clean help
+.PHONY: app test test-fast test-catalogue check bench messages wheel clean help
 
 help:
 	@echo "make app       install what is needed and open the app"
 	@echo "make test      install what is needed and run all tests (browser tests skip without a Chromium)"
 	@echo "make test-fast the tests without browser and slow ones"
 	@echo "make check     ruff and mypy"
+	@echo "make test-catalogue   all 80 networks of torchvision, half an hour"
 	@echo "make bench     every benchmark, each figure beside its goal"
 	@echo "make messages  bring the translation catalogues in step with the source"
 	@echo "make wheel     build dist/*.whl"
@@ -21,12 +22,15 @@ app: $(VENV)/.app
 
 test: $(VENV)/.dev
 	# One thread a test: tests side by side would wait for each other's threads.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not browser and not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not browser and not slow and not catalogue"
 	$(BIN)/python -m pytest -m browser
 
 test-fast: $(VENV)/.dev
 	# One thread a test: tests side by side would wait for each other's threads.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not browser and not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not browser and not slow and not catalogue"
+
+test-catalogue: $(VENV)/.dev
+	$(BIN)/python -m pytest -m catalogue
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check

@@ -17,6 +17,7 @@ from transfer_core.images.view import View
 from transfer_core.metrics import novelty
 from transfer_core.models.folder import Model, write_model_folder
 from transfer_core.models.graph import write_classifier
+from transfer_core.models.layers import Linear
 
 # Whoever starts the tests in the background has them, and all they start, ignore Ctrl-C; some tests press it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -123,9 +124,8 @@ def fill_colour_model(folder: Path) -> None:
     generator = np.random.default_rng(0)
     learnt = np.repeat(np.eye(3), 20, 0) * 0.8 + generator.uniform(0, 0.2, (60, 3))
     reference = novelty.references(learnt.astype(np.float32), np.repeat(np.arange(3), 20))
-    write_classifier(
-        folder / "features.onnx", np.eye(3, dtype=np.float32) * 5, np.zeros(3, np.float32), reference, folder / "model.onnx"
-    )
+    head = Linear(np.eye(3, dtype=np.float32) * 5, np.zeros(3, np.float32))
+    write_classifier(folder / "features.onnx", [head], reference, folder / "model.onnx")
     (folder / "features.onnx").unlink()
     Model(
         folder=folder,

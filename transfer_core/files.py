@@ -1,8 +1,9 @@
-"""Files written whole or not at all: a temporary neighbour, fsync, then rename."""
+"""Files written whole or not at all: a temporary neighbour, fsync, then rename. And what they hold, as a digest."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import secrets
@@ -71,3 +72,9 @@ def read_json(path: Path, error: type[TransferError] = TransferError) -> Any:
         raise error(_("{file} is missing.").format(file=path), file=path) from cause
     except (OSError, ValueError) as cause:
         raise error(_("{file} can't be read: {reason}.").format(file=path, reason=cause), file=path) from cause
+
+
+def digest_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimals; raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,7 +13,7 @@ from pages.ui import drafts
 from pages.ui.guard import guard
 from pages.ui.words import plain
 from transfer_core.data.project import Project
-from transfer_core.i18n import _
+from transfer_core.i18n import _, ngettext
 from transfer_core.training.settings import RunSettings
 
 # These have places of their own: a choice at the top of the form, and the Backbone page.
@@ -29,6 +29,9 @@ def labels() -> dict[str, str]:
         "backbone": _("Backbone"),
         "weights": _("Weights"),
         "freeze": _("What stays frozen"),
+        "head": _("Head"),
+        "hidden_width": _("Units in the hidden layer"),
+        "dropout": _("Dropout"),
         "epochs": _("Epochs"),
         "learning_rate": _("Learning rate"),
         "batch_size": _("Batch size"),
@@ -54,10 +57,17 @@ def choice(name: str, value: Any) -> str:
         ("freeze", "all"): _("All of the backbone"),
         ("freeze", "last-stage"): _("All but its last stage"),
         ("freeze", "none"): _("Nothing"),
+        ("head", "linear"): _("Linear, from nothing"),
+        ("head", "logistic"): _("Linear, from a solver's solution"),
+        ("head", "mlp"): _("With a hidden layer"),
+        ("head", "cosine"): _("Cosine: by angles alone"),
+        ("head", "prototype"): _("Nearest class mean"),
         ("device", "auto"): _("Choose for me"),
         ("device", "cpu"): _("Processor"),
         ("device", "cuda"): _("Graphics card"),
     }
+    if name == "freeze" and isinstance(value, int):
+        return ngettext("The first stage", "The first {count} stages", value).format(count=value) if value else _("Nothing")
     return known.get((name, value), str(value))
 
 
@@ -135,7 +145,9 @@ def _widget(project: Project, settings: RunSettings, name: str) -> None:
     info, title, bound = RunSettings.model_fields[name], label(name), _bound(project, settings, name)
     kind = _kind(info)
     if get_origin(kind) is Literal:
-        st.selectbox(title, list(get_args(kind)), format_func=lambda option: choice(name, option), **bound)
+        value = getattr(settings, name)
+        options = [*get_args(kind), *([] if value in get_args(kind) else [value])]
+        st.selectbox(title, options, format_func=lambda option: choice(name, option), **bound)
     elif kind is bool:
         st.toggle(title, **bound)
     elif kind in (int, float):

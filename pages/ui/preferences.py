@@ -1,39 +1,20 @@
-"""What the user prefers, on disk: for now the language."""
+"""The language of the pages: the address's, the saved one, or the browser's."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
-from transfer_core import i18n
-from transfer_core.errors import TransferError
-from transfer_core.files import read_json, write_json
-from transfer_core.places import own_folder
+from transfer_core import i18n, preferences
 
 PARAMETER = "lang"
 _KEY = "language"
 
 
-def settings_file() -> Path:
-    """Where preferences are kept."""
-    return own_folder("settings") / "settings.json"
-
-
-def read() -> dict[str, Any]:
-    """The preferences; none when the file is missing or damaged."""
-    try:
-        saved = read_json(settings_file())
-    except TransferError:
-        return {}
-    return saved if isinstance(saved, dict) else {}
-
-
 def save_language(code: str) -> None:
     """Keep `code` for all browsers, and for this page from now on; raises StorageError."""
-    write_json(settings_file(), read() | {"language": code})
+    preferences.change(language=code)
     st.query_params.pop(PARAMETER, None)
     st.session_state[_KEY] = code
     i18n.set_language(code)
@@ -52,7 +33,7 @@ def speak() -> None:
 
 
 def _without_address() -> str | None:
-    saved = read().get("language")
+    saved = preferences.read().get("language")
     if saved in i18n.LANGUAGES:
         return str(saved)
     if os.environ.get(i18n.VARIABLE) in i18n.LANGUAGES:

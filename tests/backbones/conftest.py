@@ -59,7 +59,7 @@ def whole() -> Callable[[str], nn.Module]:
     def build(name: str) -> nn.Module:
         torch.manual_seed(1)
         info = backbone_info(name)
-        return whole_network(name, info.family, info.minimum_size).eval()
+        return whole_network(info.architecture, info.family, info.minimum_size).eval()
 
     return build
 

@@ -3,7 +3,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,12 +13,23 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from transfer_core.backbones import weights
-from transfer_core.backbones.download import hash_in_name
-from transfer_core.backbones.weights import adopt, fetch, kept_weights, obtain, remove
+from tests.backbones.file_server import FileServer
+from transfer_core.backbones import catalogue, downloads, weights
+from transfer_core.backbones.download import CHUNK
+from transfer_core.backbones.downloads import discard_download, place_of, unfinished_downloads
+from transfer_core.backbones.published import Published
+from transfer_core.backbones.weights import adopt, fetch, kept_published, kept_weights, obtain, remove
 from transfer_core.errors import BackboneError, WeightsError
 
 ADDRESS = "https://example.org/models/squeezenet1_1-{digest}.pth"
+
+
+def publish(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """Have squeezenet1_1's weights be published at `address`, and the catalogue know the file's name."""
+    known = dict(catalogue._read())
+    known["squeezenet1_1"] = replace(known["squeezenet1_1"], weights_file=address.rpartition("/")[2])
+    monkeypatch.setattr(catalogue, "_read", lambda: known)
+    monkeypatch.setattr(weights, "published", lambda info: Published("SqueezeNet1_1_Weights.IMAGENET1K_V1", address))
 
 
 @pytest.fixture
@@ -26,7 +39,7 @@ def published(saved: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.
     address = ADDRESS.format(digest=hashlib.sha256(file.read_bytes()).hexdigest()[:8])
     mirror = tmp_path / "mirror"
     mirror.mkdir()
-    monkeypatch.setattr(weights, "_published", lambda info: ("SqueezeNet1_1_Weights.IMAGENET1K_V1", address))
+    publish(monkeypatch, address)
     monkeypatch.setenv("TRANSFER_STUDIO_WEIGHTS_MIRROR", str(mirror))
     return file.rename(mirror / address.rpartition("/")[2])
 
@@ -154,15 +167,120 @@ def test_a_mirror_without_the_file_names_it(published: Path) -> None:
     with pytest.raises(WeightsError) as caught:
         fetch("squeezenet1_1")
     assert caught.value.code == "weights-not-found"
-    assert f"--weights {published.name}" in (caught.value.fix or "")
+    assert f"transfer-studio weights add {published.name}" in (caught.value.fix or "")
+    assert "https://example.org/models" in (caught.value.fix or ""), "where it can be had, not the mirror that lacks it"
 
 
-def test_every_published_file_has_its_hash_in_its_name() -> None:
-    from transfer_core.backbones.catalogue import STARTER, catalogue
+def test_a_published_file_brought_by_hand_is_not_fetched_again(published: Path, tmp_path: Path) -> None:
+    brought = published.rename(tmp_path / "from a stick.pth")
+    kept = adopt("squeezenet1_1", brought)
+    assert fetch("squeezenet1_1") == kept == kept_published(catalogue.backbone_info("squeezenet1_1"))
 
-    for info in catalogue().values():
-        if info.name != STARTER:
-            entry, address = weights._published(info)
-            assert entry.endswith(f"_Weights.{info.weights}")
-            assert address.startswith("https://")
-            assert len(hash_in_name(address.rpartition("/")[2])) >= 8
+
+def test_weights_of_the_users_own_are_not_taken_for_the_published_ones(published: Path, tmp_path: Path) -> None:
+    state = torch.load(published, weights_only=True)
+    state["features.0.bias"] += 1
+    torch.save(state, tmp_path / "own.pth")
+    own = adopt("squeezenet1_1", tmp_path / "own.pth")
+    assert kept_published(catalogue.backbone_info("squeezenet1_1")) is None
+    assert fetch("squeezenet1_1") != own
+
+
+def test_a_spelled_out_name_means_the_same_weights(saved: Callable[[str], Path]) -> None:
+    kept = adopt("squeezenet1_1.imagenet1k_v1", saved("squeezenet1_1"))
+    assert kept.backbone == "squeezenet1_1"
+    assert obtain("squeezenet1_1.IMAGENET1K_V1") == obtain("squeezenet1_1") == kept
+
+
+def test_other_weights_of_the_same_network_are_kept_apart(saved: Callable[[str], Path]) -> None:
+    """And under a file name with the dot of their own name in it."""
+    file = saved("mobilenet_v2")
+    first, second = adopt("mobilenet_v2", file), adopt("mobilenet_v2.IMAGENET1K_V1", file)
+    assert (first.digest, second.backbone) == (second.digest, "mobilenet_v2.IMAGENET1K_V1")
+    assert second.file.name == f"mobilenet_v2.IMAGENET1K_V1-{second.digest[:16]}.safetensors"
+    assert kept_weights("mobilenet_v2") == [first]
+    assert kept_weights("mobilenet_v2.IMAGENET1K_V1") == [second]
+    remove(first)
+    assert kept_weights("mobilenet_v2.IMAGENET1K_V1") == [second]
+
+
+def test_a_stopped_download_is_carried_on_or_thrown_away(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with FileServer(published.read_bytes()).running() as server:
+        publish(monkeypatch, f"{server.address}/{published.name}")
+        monkeypatch.delenv("TRANSFER_STUDIO_WEIGHTS_MIRROR")
+        for _round in range(2):
+            with pytest.raises(WeightsError, match="stopped"):
+                fetch("squeezenet1_1", should_stop=lambda: True)
+            if _round == 0:
+                assert (discard_download("squeezenet1_1"), discard_download("squeezenet1_1")) == (True, False)
+        kept = fetch("squeezenet1_1")
+        assert server.ranges_asked == [None, None, f"bytes={CHUNK}-"]
+        assert kept_weights("squeezenet1_1") == [kept]
+        assert not [file for file in (kept.file.parent / "downloads").iterdir() if file.suffix != ".lock"]
+
+
+FETCHING = """
+import sys
+from transfer_core.backbones import catalogue, downloads, weights
+from transfer_core.backbones.download import CHUNK
+from transfer_core.backbones.downloads import discard_download, place_of, unfinished_downloads
+from transfer_core.backbones.published import Published
+from dataclasses import replace
+known = dict(catalogue._read())
+known["squeezenet1_1"] = replace(known["squeezenet1_1"], weights_file=sys.argv[1].rpartition("/")[2])
+catalogue._read = lambda: known
+weights.published = lambda info: Published("SqueezeNet1_1_Weights.IMAGENET1K_V1", sys.argv[1])
+told = []
+print(weights.fetch("squeezenet1_1", lambda done, total: told.append(done)).digest, len(told))
+"""
+
+
+def test_of_two_processes_one_downloads_and_the_other_finds_it(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TRANSFER_STUDIO_WEIGHTS_MIRROR")
+    go_on = threading.Event()
+    with FileServer(published.read_bytes(), before_piece=lambda sent: go_on.wait(60)).running() as server:
+        command = [sys.executable, "-c", FETCHING, f"{server.address}/{published.name}"]
+        processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+        # Time for both to ask; were it too short for the second, it would find the weights, and the test still be true.
+        threading.Timer(6.0, go_on.set).start()
+        answers = [process.communicate(timeout=120)[0].split() for process in processes]
+        assert len(server.sent) == 1, "one request for the file"
+    assert [process.returncode for process in processes] == [0, 0]
+    assert answers[0][0] == answers[1][0] == kept_weights("squeezenet1_1")[0].digest
+    assert all(int(count) > 0 for _digest, count in answers), "the one that waits shows how far the other has come"
+
+
+def test_waiting_for_another_process_can_be_stopped(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from filelock import FileLock
+
+    monkeypatch.setattr(downloads, "LOOK_AGAIN", 0.01)
+    with FileLock(place_of(f"{published.name}.lock")), pytest.raises(WeightsError) as caught:
+        fetch("squeezenet1_1", should_stop=lambda: True)
+    assert caught.value.code == "stopped"
+
+
+def test_what_is_being_downloaded_is_not_thrown_away(published: Path) -> None:
+    from filelock import FileLock
+
+    place_of(f"{published.name}.partial").write_bytes(b"?")
+    with FileLock(place_of(f"{published.name}.lock")):
+        assert discard_download("squeezenet1_1") is False
+    assert unfinished_downloads() == {"squeezenet1_1": 1}
+    assert discard_download("squeezenet1_1") is True
+    assert unfinished_downloads() == {}
+
+
+def test_a_file_that_arrived_whole_before_the_interruption_is_not_downloaded_again(
+    published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(weights, "adopt", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            fetch("squeezenet1_1")
+    assert unfinished_downloads() == {"squeezenet1_1": published.stat().st_size}
+    published.unlink()
+    kept = fetch("squeezenet1_1")
+    assert kept_weights("squeezenet1_1") == [kept] and unfinished_downloads() == {}

@@ -71,3 +71,22 @@ def test_hostile_archive(pictures: Any, tmp_path: Path, command: Command) -> Non
     torch.save({"features.0.0.weight": Hostile(mark)}, file)
     assert train(command, pictures(count=3), file)["code"] == "weights-unsafe"
     assert not mark.exists()
+
+
+@pytest.mark.parametrize("options", [("--check",), ("--backbone", "mobilenet_v3_small"), ()])
+def test_hostile_file_added(options: tuple[str, ...], tmp_path: Path, command: Command) -> None:
+    """Nor does the command that looks at files run anything."""
+    mark, file = tmp_path / "mark", tmp_path / "hostile.pth"
+    torch.save({"features.0.0.weight": Hostile(mark)}, file)
+    code, answer = command("weights", "add", file, *options)
+    assert (code, answer["error"]["code"]) == (2, "weights-unsafe")
+    assert not mark.exists()
+
+
+def test_deeper_network(pictures: Any, tmp_path: Path, command: Command) -> None:
+    """A resnet34 has everything that a resnet18 has, and must not pass for one."""
+    file = tmp_path / "resnet34.pth"
+    torch.save(models.resnet34(weights=None).state_dict(), file)
+    code, answer = command("train", pictures(count=3), "--backbone", "resnet18", "--weights", file)
+    assert (code, answer["error"]["code"]) == (2, "weights-mismatch")
+    assert "resnet34" in answer["error"]["fix"]

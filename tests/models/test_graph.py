@@ -11,6 +11,7 @@ from transfer_core.features.extract import session
 from transfer_core.metrics import novelty
 from transfer_core.metrics.calibration import softmax
 from transfer_core.models.graph import write_classifier
+from transfer_core.models.layers import Linear
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def test_the_graph_computes_what_numpy_does(identity: Path, tmp_path: Path, refe
     weight, bias = generator.normal(0, 0.02, (3, 4)).astype(np.float32), generator.normal(0, 1, 3).astype(np.float32)
     reference = novelty.unit(generator.uniform(0, 255, (references, 4)).astype(np.float32))
     file = tmp_path / "model.onnx"
-    write_classifier(identity, weight, bias, reference, file)
+    write_classifier(identity, [Linear(weight, bias)], reference, file)
     pixels = generator.integers(0, 256, (7, 2, 2, 1), dtype=np.uint8)
     pixels[3] = 0  # a row of zeros has no direction
     probabilities, distance = session(file, 1).run(["probabilities", "novelty"], {"pixels": pixels})
@@ -53,7 +54,7 @@ def test_the_graph_computes_what_numpy_does(identity: Path, tmp_path: Path, refe
 def test_the_file_stands_alone(identity: Path, tmp_path: Path) -> None:
     """Nothing outside the file, no operators but the standard's: any ONNX runtime can answer from it."""
     file = tmp_path / "model.onnx"
-    write_classifier(identity, np.eye(4, dtype=np.float32), np.zeros(4, np.float32), np.eye(4, dtype=np.float32), file)
+    write_classifier(identity, [Linear(np.eye(4, dtype=np.float32), np.zeros(4, np.float32))], np.eye(4, dtype=np.float32), file)
     model = onnx.load(file, load_external_data=False)
     assert {node.domain for node in model.graph.node} == {""}
     assert [output.name for output in model.graph.output] == ["probabilities", "novelty"]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import guard, preferences
-from transfer_core import i18n
+from pages.ui import guard
+from transfer_core import i18n, preferences
 from transfer_core.data.project import Project
 from transfer_core.files import write_json
 from transfer_core.runs.folder import create_run

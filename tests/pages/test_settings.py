@@ -44,7 +44,7 @@ def test_the_command_asks_for_the_same_settings(project: Project, settings: dict
 
 
 def test_every_setting_has_a_name_and_an_explanation(project: Project, open_page: Callable[..., AppTest]) -> None:
-    drafts.change(project, plan="custom")
+    drafts.change(project, plan="custom", head="mlp", freeze=3)
     page = open_page("Train", project=project.folder.name)
     assert not page.exception
     assert set(form.labels()) == set(RunSettings.model_fields)
@@ -60,7 +60,8 @@ def test_settings_of_another_plan_are_not_shown(project: Project, open_page: Cal
     page = open_page("Train", project=project.folder.name)
     assert not page.number_input
     assert form.summary(RunSettings()) == []
-    assert len(form.summary(RunSettings(plan="custom"))) == 5
+    assert len(form.summary(RunSettings(plan="custom"))) == 6
+    assert len(form.summary(RunSettings(plan="custom", head="mlp"))) == 8
 
 
 def test_a_change_in_the_form_is_on_disk_at_once(project: Project, open_page: Callable[..., AppTest]) -> None:

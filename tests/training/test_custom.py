@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from torch import nn
 
 from transfer_core.backbones.network import load_backbone
-from transfer_core.backbones.transfer_model import TransferModel
 from transfer_core.backbones.weights import read_kept
+from transfer_core.errors import BackboneError
 from transfer_core.models.folder import Model
 from transfer_core.models.predict import Predictor
+from transfer_core.models.transfer_model import TransferModel
 from transfer_core.training import custom
 from transfer_core.training.context import Stopped
 from transfer_core.training.custom import build_optimiser, schedule, shuffled
@@ -233,7 +233,6 @@ def test_the_optimisers_groups(kept) -> None:
     optimiser = build_optimiser(model, RunSettings(learning_rate=0.02))
     places = {id(p): group for group in optimiser.param_groups for p in group["params"]}
     assert len(places) == sum(parameter.requires_grad for parameter in model.parameters())
-    assert isinstance(model.target, nn.Linear)
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             assert id(parameter) not in places
@@ -241,3 +240,23 @@ def test_the_optimisers_groups(kept) -> None:
         group = places[id(parameter)]
         assert group["lr"] == pytest.approx(0.002 if name.startswith("source.") else 0.02)
         assert (group["weight_decay"] > 0) == (parameter.ndim > 1), name
+
+
+@pytest.mark.parametrize("head", ["linear", "logistic", "mlp", "cosine", "prototype"])
+def test_every_head_is_trained_kept_and_answers_alike(pictures, run, kept, head) -> None:
+    """What the curves end at is what the folder answers, in ONNX Runtime and in torch."""
+    ran = run(pictures(count=12), plan="custom", epochs=2, freeze=4, head=head, learning_rate=0.01)
+    ran.go()
+    model = Model.read(ran.model)
+    assert model.head["kind"] == head
+    files = [Path(json.loads(line)["path"]) for line in (ran.folder / "answers.jsonl").read_text().splitlines()][:4]
+    graph = [answer.as_data() for answer in Predictor(ran.model, threads=1).predict(files)]
+    again = [answer.as_data() for answer in TransferModel.load(ran.model).predict(files)]
+    for one, two in zip(graph, again, strict=True):
+        assert one["class"] == two["class"] and one["confidence"] == pytest.approx(two["confidence"], abs=1e-3)
+
+
+def test_more_stages_than_there_are_is_a_sentence(pictures, run, kept) -> None:
+    with pytest.raises(BackboneError) as caught:
+        run(pictures(count=12), plan="custom", epochs=1, freeze=44).go()
+    assert caught.value.code == "unknown-stage"

@@ -9,6 +9,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from transfer_core.backbones import graph
 from transfer_core.backbones.weights import read_kept
 from transfer_core.errors import DataError, RunError, WeightsError
 from transfer_core.models.folder import Model
@@ -230,3 +231,23 @@ def test_nothing_of_the_user_is_in_the_model_or_changed(pictures, run, tmp_path:
     for path in ran.model.iterdir():
         assert str(tmp_path).encode() not in path.read_bytes(), path.name
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("settings", [{"plan": "quick"}, {"plan": "custom", "epochs": 1, "freeze": "last-stage"}])
+def test_a_backbone_too_large_for_a_graph_is_trained_and_answers_in_torch(pictures, run, kept, monkeypatch, settings) -> None:
+    """The user is told, and what they get answers like any other model."""
+    for file in kept.file.parent.glob("*.onnx*"):
+        file.unlink()
+    monkeypatch.setattr(graph, "LARGEST", 1000)
+    data = pictures(count=12)
+    ran = run(data, **settings)
+    report = ran.go()
+    assert any("Torch is used" in event["message"] for event in ran.told("notice"))
+    assert report["val"] and (settings["plan"] == "custom" or report["val"]["accuracy"] > 0.6)
+    model = Model.read(ran.model)
+    assert model.graph is None and not (ran.model / "model.onnx").exists()
+    said = {record["path"]: record["probabilities"] for record in answers(ran.folder)}
+    picture = next(iter(said))
+    answered = next(iter(Predictor(ran.model, threads=1).predict([Path(picture)])))
+    assert answered.confidence == pytest.approx(max(said[picture]), abs=1e-3) or settings["plan"] == "quick"
+    assert answered.label in model.classes

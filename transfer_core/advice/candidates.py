@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from transfer_core.advice.speed import Work
 from transfer_core.backbones.catalogue import BackboneInfo, catalogue
-from transfer_core.backbones.weights import KeptWeights, kept_weights
+from transfer_core.backbones.weights import KeptWeights, kept_published, kept_weights
 from transfer_core.features.extract import Forward
 from transfer_core.i18n import _
 from transfer_core.images.view import View
@@ -49,7 +49,7 @@ class Candidate:
 
 def candidate(info: BackboneInfo, kept: KeptWeights | None) -> Candidate:
     """The backbone at its own size, with `kept` weights or those that would be fetched."""
-    published = kept is None or kept.source.rpartition(".")[2] == info.weights
+    published = kept is None or kept == kept_published(info)
     label = info.title
     if kept is not None and not published:
         label = _("{name} ({source})").format(name=info.title, source=kept.source)
@@ -63,7 +63,7 @@ def candidate(info: BackboneInfo, kept: KeptWeights | None) -> Candidate:
         file_size=info.file_size,
         kept=kept,
         accuracy=info.accuracy if published else None,
-        commercial=not _forbids_business(info),
+        commercial=not info.non_commercial,
     )
 
 
@@ -90,8 +90,3 @@ def candidates(download: bool = False) -> list[Candidate]:
     names = {each.backbone for each in here}
     others = [candidate(info, None) for name, info in known.items() if name not in names]
     return here + [each for each in others if each.commercial]
-
-
-def _forbids_business(info: BackboneInfo) -> bool:
-    """Whether the licence is for research alone, as that of the SWAG weights is (CC-BY-NC)."""
-    return info.licence is not None and "SWAG" in info.licence

@@ -7,18 +7,26 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from transfer_core.errors import BackboneError
+from transfer_core.backbones.stage_facts import StageFacts
+from transfer_core.errors import BackboneError, TransferError
+from transfer_core.files import read_json
 from transfer_core.i18n import _
 from transfer_core.images.view import View
+from transfer_core.places import own_folder
 
-SCHEMA = 1
+SCHEMA = 2
 CATALOGUE = Path(__file__).parent / "torchvision.json"
 STARTER = "starter"
 STARTER_FILE = Path(__file__).parent / "starter" / "starter.safetensors"
+# timm states licences by their short names.
+TIMM_RESTRICTED = ("nc", "research", "other")
+# CC-BY-NC 4.0 is what stands at this address; torchvision's metadata gives no more than the address.
+NON_COMMERCIAL = "https://github.com/facebookresearch/SWAG/"
 
 Triple = tuple[float, float, float]
 
@@ -27,11 +35,13 @@ Triple = tuple[float, float, float]
 class BackboneInfo:
     """What is known of a backbone before its weights are here, from torchvision's own metadata."""
 
-    name: str  # as torchvision's builder, or "starter"
-    family: str  # torchvision's module, such as "resnet"; stages are told by family
+    name: str  # "resnet50" for an architecture's preferred weights, "resnet50.IMAGENET1K_V1" for others, or "starter"
+    architecture: str  # torchvision's builder, such as "resnet50", or timm's as "timm/resnet50"; "starter" for the starter
+    family: str  # torchvision's module, such as "resnet"; stages are told by family. "timm" for timm's, "" for the user's own
     title: str  # for people
     weights: str  # torchvision's entry, such as IMAGENET1K_V2; "" for the starter
-    accuracy: float | None  # ImageNet top-1, percent
+    weights_file: str  # the published file's name, such as resnet50-11ad3fa6.pth; "" for the starter
+    accuracy: float | None  # ImageNet top-1, percent; None where nothing was measured
     parameters: int  # of the whole network, classifier included
     multiply_adds: float  # for one picture of `crop` pixels, in units of 10^9
     file_size: int  # of the weights, bytes
@@ -43,17 +53,35 @@ class BackboneInfo:
     minimum_size: int  # smallest side that torchvision vouches for, pixels
     feature_count: int  # D of the pooled features
     head: str  # torchvision's name of the classifier that a backbone leaves off; "" where there is none
+    modules: tuple[str, ...]  # what holds the parameters without the head: the first parts of their names
     layout: str  # digest of the names and shapes of the parameters without the head
+    stages: tuple[StageFacts, ...] = ()  # what each stage costs; empty where it was not counted
 
     @property
     def view(self) -> View:
         """The written-down resize that pictures for this backbone get."""
         return View(self.crop, self.resize)
 
+    @property
+    def non_commercial(self) -> bool:
+        """Whether the licence forbids commercial use: to be said wherever it is shown, and never chosen for the user."""
+        if self.licence is None:
+            return False
+        return self.licence.startswith(NON_COMMERCIAL) or any(part in TIMM_RESTRICTED for part in self.licence.lower().split("-"))
+
+    def is_called(self, text: str) -> bool:
+        """Whether `text` names this backbone, spelled out or not."""
+        architecture, _dot, weights = text.partition(".")
+        return text == self.name or (bool(weights) and (architecture, weights.upper()) == (self.architecture, self.weights))
+
+    def holds(self, name: str) -> bool:
+        """Whether a parameter of that name lies in one of the backbone's own modules."""
+        return any(name == module or name.startswith(f"{module}.") for module in self.modules)
+
 
 def catalogue() -> dict[str, BackboneInfo]:
-    """All backbones by name, the starter first."""
-    found = dict(_read())
+    """All backbones by name: the starter, every architecture with its preferred weights, the other weights, then timm's if installed."""
+    found = _read() | _of_timm()
     if STARTER_FILE.exists():
         found[STARTER] = replace(found[STARTER], file_size=STARTER_FILE.stat().st_size)
     return found
@@ -62,18 +90,49 @@ def catalogue() -> dict[str, BackboneInfo]:
 @cache
 def _read() -> dict[str, BackboneInfo]:
     entries = json.loads(CATALOGUE.read_bytes())["backbones"]
-    return {name: _info(name, entry) for name, entry in entries.items()}
+    return {name: info_of(name, entry) for name, entry in entries.items()}
 
 
-def _info(name: str, entry: dict[str, Any]) -> BackboneInfo:
-    return BackboneInfo(name=name, **(entry | {"mean": tuple(entry["mean"]), "std": tuple(entry["std"])}))
+def timm_file() -> Path | None:
+    """Where `timm_catalogue` writes what the installed timm has; None where timm is not installed."""
+    try:
+        version = metadata.version("timm")
+    except metadata.PackageNotFoundError:
+        return None
+    return own_folder("catalogue") / f"timm-{version}.json"
+
+
+def _of_timm() -> dict[str, BackboneInfo]:
+    file = timm_file()
+    try:
+        return _read_timm(file, file.stat().st_mtime_ns) if file else {}
+    except (OSError, TransferError, KeyError, TypeError):
+        return {}  # not prepared yet, or not whole: it is prepared again
+
+
+@lru_cache(1)
+def _read_timm(file: Path, _changed: int) -> dict[str, BackboneInfo]:
+    return {name: info_of(name, entry) for name, entry in read_json(file)["backbones"].items()}
+
+
+def info_of(name: str, entry: dict[str, Any]) -> BackboneInfo:
+    """The backbone that an entry of a catalogue file describes."""
+    plain = {key: tuple(entry[key]) for key in ("mean", "std", "modules")}
+    stages = tuple(StageFacts.from_data(row) for row in entry.get("stages", ()))
+    return BackboneInfo(name=name, **(entry | plain | {"stages": stages}))
 
 
 def backbone_info(name: str) -> BackboneInfo:
-    """The backbone of that name; raises BackboneError naming those that are spelled like it."""
+    """The backbone of that name; raises BackboneError naming those that are spelled like it.
+
+    The preferred weights may be spelled out ("resnet50.IMAGENET1K_V2" is "resnet50"), and their part of the name in small letters.
+    """
     known = catalogue()
     if name in known:
         return known[name]
+    for info in known.values():
+        if info.is_called(name):
+            return info
     close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
     raise BackboneError(
         _("There is no backbone named {name}.").format(name=name),
@@ -84,6 +143,11 @@ def backbone_info(name: str) -> BackboneInfo:
     )
 
 
+def file_name(name: str) -> str:
+    """A backbone's name as a part of file names on every system."""
+    return name.replace("/", "--")
+
+
 def layout_of(shapes: Mapping[str, Iterable[int]]) -> str:
     """A digest of parameter names and shapes: what tells one architecture's state dict from another's.
 
@@ -91,6 +155,13 @@ def layout_of(shapes: Mapping[str, Iterable[int]]) -> str:
     """
     lines = (f"{name}:{','.join(map(str, shape))}" for name, shape in shapes.items() if not is_counter(name))
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
+
+
+def own_modules(names: Iterable[str], head: str) -> tuple[str, ...]:
+    """What holds the parameters of these names: their first parts, or first two beside the head, in the network's order."""
+    place = head.partition(".")[0]
+    parts = ([*name.split(".")[: 2 if name.partition(".")[0] == place else 1]] for name in names)
+    return tuple(dict.fromkeys(".".join(part) for part in parts))
 
 
 def is_counter(name: str) -> bool:

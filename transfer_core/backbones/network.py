@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision import models
 
 from transfer_core.backbones.catalogue import STARTER, BackboneInfo, backbone_info
-from transfer_core.backbones.stages import FAMILIES, Stage, stages_of
+from transfer_core.backbones.stages import FAMILIES, Stage, stages_from, stages_of
 from transfer_core.backbones.weights import KeptWeights, read_kept
 from transfer_core.errors import BackboneError, WeightsError
 from transfer_core.i18n import _
@@ -19,6 +19,7 @@ from transfer_core.i18n import _
 Words = Literal["all", "last-stage", "none"]
 # Words, how many stages from the stem on, or names of stages, modules or parameters.
 Frozen = Words | int | Collection[str]
+TIMM = "timm"
 NORMALISATIONS = (_BatchNorm, nn.LayerNorm, nn.GroupNorm)
 
 
@@ -251,9 +252,9 @@ def find_head(network: nn.Module) -> str:
 
 def _headless(info: BackboneInfo) -> nn.Module:
     """Torchvision's network up to its pooled features, under torchvision's names."""
-    if info.name == STARTER:
+    if info.architecture == STARTER:
         return nn.ModuleDict({"features": models.mobilenet_v3_small(weights=None).features})
-    network = whole_network(info.name, info.family, info.minimum_size)
+    network = whole_network(info.architecture, info.family, info.minimum_size)
     # These classes get in the way: SqueezeNet's classifier is no layer before its features, and MNASNet refuses a state dict
     # without a version number, which safetensors has no place for.
     if (trunk := {"squeezenet": "features", "mnasnet": "layers"}.get(info.family)) is not None:
@@ -264,19 +265,25 @@ def _headless(info: BackboneInfo) -> nn.Module:
 
 def build_backbone(info: BackboneInfo) -> Backbone:
     """The architecture with random parameters, from torch's global generator."""
+    if info.family == TIMM:
+        from transfer_core.backbones.timm_models import groups_of, headless
+
+        network = headless(info.architecture)
+        return Backbone(info, network, stages_from(groups_of(network), network))
     return Backbone(info, _headless(info))
 
 
 def outline(info: BackboneInfo) -> Backbone:
     """The architecture alone: on the meta device where that can be, so that nothing is allocated or drawn at random."""
     with without_memory(info.family):
-        return Backbone(info, _headless(info))
+        return build_backbone(info)
 
 
 def without_memory(family: str) -> torch.device:
     """A context in which networks of `family` are built without allocating, where that can be."""
     # RegNet computes its widths with tensors, and reads them back while it is built.
-    return torch.device("cpu" if family == "regnet" else "meta")
+    # The stages of timm's networks are found by watching pictures go through, which takes real parameters.
+    return torch.device("cpu" if family in ("regnet", TIMM) else "meta")
 
 
 def load_backbone(kept: KeptWeights) -> Backbone:
@@ -286,8 +293,7 @@ def load_backbone(kept: KeptWeights) -> Backbone:
 
 def check_size(info: BackboneInfo, size: int) -> None:
     """Raise BackboneError unless pictures of `size` pixels a side can be looked at."""
-    family = FAMILIES[info.family]
-    if family.one_size and size != info.crop:
+    if size != info.crop and _one_size(info):
         raise BackboneError(
             _("{backbone} takes pictures of exactly {size} pixels.").format(backbone=info.name, size=info.crop),
             code="size-not-possible",
@@ -304,5 +310,10 @@ def check_size(info: BackboneInfo, size: int) -> None:
 
 def smallest_size(info: BackboneInfo) -> int:
     """The least side in pixels of a picture that the network can look at."""
-    family = FAMILIES[info.family]
-    return info.crop if family.one_size else family.smallest or max(info.minimum_size, 32)
+    family = FAMILIES.get(info.family)
+    return info.crop if _one_size(info) else (family and family.smallest) or max(info.minimum_size, 32)
+
+
+def _one_size(info: BackboneInfo) -> bool:
+    # Of networks without a table nothing is known but that they take the size they were made for.
+    return info.family not in FAMILIES or FAMILIES[info.family].one_size

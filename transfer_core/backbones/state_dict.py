@@ -1,4 +1,4 @@
-"""State dicts that users bring: read without running what they hold, and checked against an architecture.
+"""State dicts that users bring, read without running what they hold.
 
 Nothing here falls back to an unsafe way of reading: whether to do so would be the file's choice, not the user's.
 """
@@ -9,13 +9,12 @@ import pickle
 import re
 import warnings
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transfer_core.backbones.catalogue import BackboneInfo, catalogue, is_counter, layout_of
 from transfer_core.errors import WeightsError
-from transfer_core.i18n import _, ngettext
+from transfer_core.i18n import _
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,14 +27,13 @@ RENAMED = (
     (re.compile(r"^(.*\.mlp)\.linear_1\."), r"\1.0."),  # vision_transformer
     (re.compile(r"^(.*\.mlp)\.linear_2\."), r"\1.3."),
 )
-AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")  # heads of googlenet and inception_v3 that only training from nothing uses
-WRAPPERS = ("state_dict", "model")
+WRAPPERS = ("state_dict", "model", "model_state_dict")
 SNIFFED = 512  # bytes
 SAFETENSORS_HEADER = 100_000_000  # bytes, the most that the format allows
 
 
 def read_state_dict(file: Path) -> State:
-    """The tensors in a .pth, .pt or .safetensors file, under torchvision's present names.
+    """The tensors in a .pth, .pt or .safetensors file; what torchvision has renamed bears its present name.
 
     Raises WeightsError: weights-truncated, weights-unsafe, weights-not-a-state-dict.
     """
@@ -127,102 +125,9 @@ def _is_state_dict(loaded: Any) -> bool:
 
 
 def _present_name(name: str) -> str:
-    name = name.removeprefix("module.")  # of torch's DataParallel
     for pattern, replacement in RENAMED:
         name = pattern.sub(replacement, name)
     return name
-
-
-def backbone_state(info: BackboneInfo, state: State, file: Path) -> State:
-    """The part of `state` that is `info`'s backbone, in the network's types; the classifier is left off, whatever it tells apart.
-
-    Raises WeightsError: weights-mismatch with what differs, and which architecture it would fit; weights-not-finite.
-    """
-    import torch
-
-    from transfer_core.backbones.network import outline
-
-    expected = outline(info).network.state_dict()
-    # A head of the user's own may be built otherwise, so all that stands in its place goes: `classifier.weight` as well as
-    # `classifier.1.weight`, unless pretrained layers stand there too.
-    place = info.head.partition(".")[0]
-    head = info.head if any(name.startswith(f"{place}.") for name in expected) else place
-    given = {name: tensor for name, tensor in state.items() if not _left_off(name, head)}
-    for name, tensor in expected.items():
-        if is_counter(name) and name not in given:
-            given[name] = torch.zeros((), dtype=tensor.dtype)
-    _check_fit(info, {k: tuple(v.shape) for k, v in expected.items()}, {k: tuple(v.shape) for k, v in given.items()}, state, file)
-    for name, tensor in given.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor.float()).all():
-            raise WeightsError(
-                _("{file} holds values in {name} that are not numbers.").format(file=file.name, name=name),
-                code="weights-not-finite",
-                file=file,
-                fix=_("The training that made it failed: take an earlier state."),
-            )
-    return {name: given[name].detach().to(expected[name].dtype).contiguous() for name in expected}
-
-
-def _left_off(name: str, head: str) -> bool:
-    return (head != "" and name.startswith(f"{head}.")) or name.startswith(AUXILIARY)
-
-
-Shapes = Mapping[str, tuple[int, ...]]
-
-
-def _check_fit(info: BackboneInfo, expected: Shapes, given: Shapes, state: State, file: Path) -> None:
-    differences = _differences(expected, given)
-    if not differences:
-        return
-    other = fitting(state)
-    raise WeightsError(
-        _("{file} does not fit {backbone}: {differences}.").format(
-            file=file.name, backbone=info.name, differences="; ".join(differences)
-        ),
-        code="weights-mismatch",
-        file=file,
-        fix=_("It fits {other}: choose that backbone for it.").format(other=other)
-        if other
-        else _("Choose the backbone that these weights were made for, in torchvision's version of it."),
-    )
-
-
-def _differences(expected: Shapes, given: Shapes) -> list[str]:
-    """What is missing, left over or of another shape, each as a part of a sentence with its first example."""
-    missing = [name for name in expected if name not in given]
-    extra = [name for name in given if name not in expected]
-    other = [name for name in expected if name in given and given[name] != expected[name]]
-    parts = []
-    if missing:
-        text = ngettext("{count} parameter is missing ({name})", "{count} parameters are missing (such as {name})", len(missing))
-        parts.append(text.format(count=len(missing), name=missing[0]))
-    if extra:
-        text = ngettext("{count} is left over ({name})", "{count} are left over (such as {name})", len(extra))
-        parts.append(text.format(count=len(extra), name=extra[0][:80]))
-    if other:
-        text = ngettext(
-            "{count} has another shape ({name}: {given} instead of {expected})",
-            "{count} have other shapes (such as {name}: {given} instead of {expected})",
-            len(other),
-        )
-        name = other[0]
-        parts.append(text.format(count=len(other), name=name, given=_shape(given[name]), expected=_shape(expected[name])))
-    return parts
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape)) or "1"
-
-
-def fitting(state: State) -> str | None:
-    """The backbone whose architecture `state` is of, classifier or not; None where it is none of ours."""
-    known = catalogue()
-    for head in {info.head for info in known.values()}:
-        layout = layout_of({name: tensor.shape for name, tensor in state.items() if not _left_off(name, head)})
-        found = next((info.name for info in known.values() if info.head == head and info.layout == layout), None)
-        if found:
-            return found
-    return None
 
 
 def _broken(file: Path) -> WeightsError:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from transfer_core.backbones.catalogue import BackboneInfo, Triple, layout_of
+from transfer_core.backbones.catalogue import BackboneInfo, Triple, layout_of, own_modules
 from transfer_core.backbones.network import Backbone, find_head
 from transfer_core.backbones.stages import FLATTEN, POOL, RELU, Between, Group, Step, stages_from
 from transfer_core.errors import BackboneError
@@ -49,22 +49,37 @@ def own_backbone(
     Raises BackboneError (not-in-stages) for a network whose parts don't follow one another, or that gives no features `[N, D]`.
     """
     network = copy.deepcopy(network).cpu().float().eval()
-    pictures = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        head = _head(network, pictures) if head is None else head
-        if head:
-            network.set_submodule(head, nn.Identity())
-        features = _features(network, pictures)
-        steps = _steps(network, pictures)
-        stages = stages_from(_grouped(network, steps, pictures), network)
-        found = pictures
-        for stage in stages:
-            found = stage.run(network, found)
+    if head is None:
+        head = _head(network, _pictures(size))
+    if head:
+        network.set_submodule(head, nn.Identity())
+    groups, width = watched(network, size)
+    return Backbone(_info(network, name, head, width, size, mean, std), network, stages_from(groups, network))
+
+
+@torch.no_grad()
+def watched(network: nn.Module, size: int) -> tuple[list[Group], int]:
+    """The steps of a network without a classifier, in groups that are its stages, and how many features it gives.
+
+    Found by watching pictures of `size` pixels go through, and checked: one after the other they give what the network gives.
+    Raises BackboneError (not-in-stages).
+    """
+    pictures = _pictures(size)
+    features = _features(network, pictures)
+    groups = _grouped(network, _steps(network, pictures), pictures)
+    found = pictures
+    for stage in stages_from(groups, network):
+        found = stage.run(network, found)
     if found.shape != features.shape or not (found - features).abs().max() <= TOLERANCE * features.abs().max().clamp_min(1.0):
-        raise _not_in_stages(name, _("its parts don't follow one another"))
-    return Backbone(_info(network, name, head, features.shape[1], size, mean, std), network, stages)
+        raise _not_in_stages(type(network).__name__, _("its parts don't follow one another"))
+    return groups, features.shape[1]
 
 
+def _pictures(size: int) -> Tensor:
+    return torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0))
+
+
+@torch.no_grad()
 def _head(network: nn.Module, pictures: Tensor) -> str:
     """The classifier's name, if the network ends with one; else ""."""
     try:
@@ -191,9 +206,11 @@ def _info(network: nn.Module, name: str, head: str, features: int, size: int, me
     state = network.state_dict()
     return BackboneInfo(
         name=name,
+        architecture=name,
         family="",
         title=name,
         weights="",
+        weights_file="",
         accuracy=None,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         multiply_adds=0.0,
@@ -206,6 +223,7 @@ def _info(network: nn.Module, name: str, head: str, features: int, size: int, me
         minimum_size=size,
         feature_count=features,
         head=head,
+        modules=own_modules(state, head),
         layout=layout_of({key: tensor.shape for key, tensor in state.items()}),
     )
 

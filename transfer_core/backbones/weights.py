@@ -6,18 +6,20 @@ Importing this never imports torch, and neither does `kept_weights`.
 from __future__ import annotations
 
 import hashlib
-import os
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
-from transfer_core.backbones.catalogue import STARTER, STARTER_FILE, BackboneInfo, backbone_info
-from transfer_core.backbones.download import Progress, ShouldStop, download, hash_in_name
+from transfer_core.backbones.catalogue import STARTER, STARTER_FILE, BackboneInfo, backbone_info, file_name
+from transfer_core.backbones.download import Progress, ShouldStop, hash_in_name
+from transfer_core.backbones.downloads import alone, bring, place_of
+from transfer_core.backbones.inspection import backbone_state, brought_file
+from transfer_core.backbones.published import published
+from transfer_core.backbones.state_dict import read_state_dict
 from transfer_core.errors import TransferError, WeightsError, storage_error
-from transfer_core.files import read_json, write_bytes, write_json
+from transfer_core.files import digest_of, read_json, write_bytes, write_json
 from transfer_core.i18n import _
 from transfer_core.places import weights_folder
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SCHEMA = 1
-MIRROR = "TRANSFER_STUDIO_WEIGHTS_MIRROR"
+SHORTEST_DIGEST = 6  # hexadecimals
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,26 @@ class KeptWeights:
     source: str  # where they came from: torchvision's entry, a file name, or "" for the built-in ones
 
     @property
+    def built_in(self) -> bool:
+        """Whether they come with the program."""
+        return self.source == ""
+
+    @property
+    def size(self) -> int:
+        """Bytes on the disk; 0 where another process has just removed them."""
+        try:
+            return self.file.stat().st_size
+        except OSError:
+            return 0
+
+    @property
     def stem(self) -> str:
         """How files made from these weights begin, such as their graphs."""
         return _stem(self.backbone, self.digest)
 
 
 def _stem(backbone: str, digest: str) -> str:
-    return f"{backbone}-{digest[:16]}"
+    return f"{file_name(backbone)}-{digest[:16]}"
 
 
 def kept_weights(backbone: str | None = None) -> list[KeptWeights]:
@@ -89,50 +104,29 @@ def _digest_once(file: Path, changed: int) -> str:
     return digest_of(file)
 
 
-def digest_of(file: Path) -> str:
-    """The SHA-256 of a file, in hexadecimals."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
 def adopt(backbone: str, file: Path, source: str | None = None) -> KeptWeights:
-    """Check a state dict (.pth, .pt, .safetensors) for `backbone` and keep its backbone part; `file` stays as it is.
+    """Check a state dict (.pth, .pt, .safetensors, or a model folder of ours) for `backbone` and keep its backbone part.
 
-    A file that was adopted before is recognised by its content, without loading torch.
+    `file` stays as it is. A file that was adopted before is recognised by its content, without loading torch.
     Raises BackboneError for an unknown backbone and WeightsError: weights-missing, weights-truncated, weights-unsafe,
     weights-not-a-state-dict, weights-mismatch, weights-not-finite.
     """
     info = backbone_info(backbone)
-    source_digest = _source_digest(file)
-    for kept in kept_weights(backbone):
-        if kept.digest == source_digest or (_record(kept.file) or {}).get("source_digest") == source_digest:
+    source = source or file.name
+    file, source_digest = brought_file(file)
+    for kept in kept_weights(info.name):
+        if kept.digest == source_digest or _source_digest(kept) == source_digest:
             return kept
-    return _keep(info, file, source_digest, source or file.name)
+    return _keep(info, file, source_digest, source)
 
 
-def _source_digest(file: Path) -> str:
-    try:
-        return digest_of(file)
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise WeightsError(
-            _("{file} is missing.").format(file=file),
-            code="weights-missing",
-            file=file,
-            fix=_("Check the path of the weights: it must be a file."),
-        ) from error
-    except OSError as error:
-        raise WeightsError(
-            _("{file} can't be read: {reason}.").format(file=file, reason=error.strerror or error),
-            code="weights-missing",
-            file=file,
-            fix=_("Check that you may read this file."),
-        ) from error
+def _source_digest(kept: KeptWeights) -> str:
+    """The SHA-256 of the file that they were taken from; "" for the built-in ones."""
+    return str((_record(kept.file) or {}).get("source_digest", ""))
 
 
 def _keep(info: BackboneInfo, file: Path, source_digest: str, source: str) -> KeptWeights:
     from safetensors.torch import save
-
-    from transfer_core.backbones.state_dict import backbone_state, read_state_dict
 
     data = save(backbone_state(info, read_state_dict(file), file))
     digest = hashlib.sha256(data).hexdigest()
@@ -143,55 +137,38 @@ def _keep(info: BackboneInfo, file: Path, source_digest: str, source: str) -> Ke
     return KeptWeights(info.name, digest, target, source)
 
 
-def fetch(backbone: str, progress: Progress | None = None, should_stop: ShouldStop | None = None) -> KeptWeights:
-    """Download torchvision's weights for `backbone`, check their hash, and keep them.
+def kept_published(info: BackboneInfo) -> KeptWeights | None:
+    """The published weights of a backbone, if they are here, fetched or brought as a file."""
+    beginning = hash_in_name(info.weights_file)
+    for kept in kept_weights(info.name):
+        if kept.built_in or (beginning and _source_digest(kept).startswith(beginning)):
+            return kept
+    return None
 
-    TRANSFER_STUDIO_WEIGHTS_MIRROR in the environment, an http(s) address or a folder, takes the place of torchvision's server.
-    Raises WeightsError: weights-offline, weights-not-found, weights-truncated, weights-hash, stopped; StorageError.
+
+def fetch(backbone: str, progress: Progress | None = None, should_stop: ShouldStop | None = None) -> KeptWeights:
+    """Download torchvision's weights for `backbone`, check their hash, and keep them; those that are here are not fetched again.
+
+    The mirror (see `published.mirror`) takes the place of torchvision's server. Of several processes that want the same file one
+    downloads, and the others wait. What breaks off or is stopped is carried on by the next call.
+    Raises BackboneError; WeightsError: weights-offline, weights-not-found, weights-truncated, weights-hash, stopped; StorageError.
     """
     info = backbone_info(backbone)
-    if info.name == STARTER and (built_in := _built_in()):
-        return built_in
-    entry, address = _published(info)
-    name = address.rpartition("/")[2]
-    downloaded = _downloads() / name
-    with FileLock(downloaded.with_name(f"{name}.lock")):  # a second process waits, and then finds them here
-        for kept in kept_weights(backbone):
-            if kept.source == entry:
-                return kept
+    if here := kept_published(info):
+        return here
+    file = published(info)
+    place = place_of(file.name)
+    with alone(place, info.file_size, progress, should_stop):
+        if here := kept_published(info):
+            return here
+        bring(file, place, progress, should_stop)
         try:
-            download(_mirrored(address, name), hash_in_name(name), downloaded, progress, should_stop)
-            return adopt(backbone, downloaded, source=entry)
-        finally:
-            downloaded.unlink(missing_ok=True)
-
-
-def _published(info: BackboneInfo) -> tuple[str, str]:
-    """Torchvision's entry as it writes it, such as ResNet18_Weights.IMAGENET1K_V1, and its address."""
-    if not info.weights:
-        raise WeightsError(
-            _("The weights of {backbone} come with the program, and are missing.").format(backbone=info.name),
-            code="weights-missing",
-            fix=_("Install Transfer Studio again, or choose another backbone."),
-        )
-    from torchvision.models import get_model_weights
-
-    entry = get_model_weights(info.name)[info.weights]
-    return str(entry), entry.url
-
-
-def _mirrored(address: str, name: str) -> str:
-    mirror = os.environ.get(MIRROR, "").rstrip("/\\")
-    return f"{mirror}/{name}" if mirror else address
-
-
-def _downloads() -> Path:
-    folder = weights_folder() / "downloads"
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise storage_error(error, folder) from error
-    return folder
+            kept = adopt(info.name, place, source=file.entry)
+        except TransferError:
+            place.unlink(missing_ok=True)
+            raise
+        place.unlink(missing_ok=True)
+        return kept
 
 
 def obtain(
@@ -204,10 +181,25 @@ def obtain(
     return here[0] if here else fetch(backbone, progress, should_stop)
 
 
+def find_weights(text: str) -> list[KeptWeights]:
+    """The weights here that a backbone's name, or the beginning of a digest, means.
+
+    Raises BackboneError for what is no name and can't be a digest.
+    """
+    if re.fullmatch(rf"[0-9a-f]{{{SHORTEST_DIGEST},64}}", text):
+        return [kept for kept in kept_weights() if kept.digest.startswith(text)]
+    return kept_weights(backbone_info(text).name)
+
+
 def remove(kept: KeptWeights) -> None:
-    """Delete kept weights, their description and their graphs; the built-in ones stay."""
+    """Delete kept weights, their description and their graphs; the built-in ones stay. Raises StorageError."""
+    if kept.built_in:
+        return
     for file in weights_folder().glob(f"{kept.stem}*"):
-        file.unlink(missing_ok=True)
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            raise storage_error(error, file) from error
 
 
 def read_kept(kept: KeptWeights) -> dict[str, Tensor]:

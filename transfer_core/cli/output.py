@@ -128,6 +128,11 @@ def size(count: float) -> str:
     return f"{count / 1024**3:.1f} GB"
 
 
+def megabytes(count: float) -> str:
+    """A number of bytes in MB, as download pages count them."""
+    return f"{count / 1e6:.0f} MB" if count >= 1e7 else f"{count / 1e6:.1f} MB"
+
+
 def table(rows: list[list[str]]) -> None:
     """Rows in columns, the first row their titles."""
     cells = [[shown(cell) for cell in row] for row in rows]

@@ -86,9 +86,10 @@ def settings_of(options: argparse.Namespace) -> RunSettings:
 def check_settings(settings: RunSettings) -> None:
     """Raise what is wrong with the settings' backbone or its file."""
     from transfer_core.backbones.catalogue import backbone_info
+    from transfer_core.backbones.inspection import is_brought
 
     backbone_info(settings.backbone)
-    if settings.weights is not None and not Path(settings.weights).is_file():
+    if settings.weights is not None and not is_brought(Path(settings.weights)):
         raise SettingsError(
             _("The weights {file} are not there.").format(file=settings.weights),
             code="no-such-file",

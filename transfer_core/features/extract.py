@@ -11,6 +11,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from transfer_core.backbones.catalogue import file_name
 from transfer_core.images.pixels import PixelMap
 from transfer_core.images.view import Pixels, View
 from transfer_core.rows import RowStore
@@ -62,7 +63,7 @@ class FeatureStore(RowStore):
     """Pooled features float32 `[N, width]` of one backbone, its weights and one view. Disk: 5 KB a picture at 1280 features."""
 
     def __init__(self, folder: Path, backbone: str, digest: str, view: View, width: int):
-        super().__init__(folder / f"{backbone}-{digest[:16]}-{view.key}-crop{view.crop}", (width,), np.float32)
+        super().__init__(folder / f"{file_name(backbone)}-{digest[:16]}-{view.key}-crop{view.crop}", (width,), np.float32)
 
 
 def extract(

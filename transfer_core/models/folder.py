@@ -34,6 +34,8 @@ class Model:
     refusal: dict[str, Any]
     scores: dict[str, Any]
     provenance: dict[str, Any] = field(default_factory=dict)
+    adapter: dict[str, Any] = field(default_factory=lambda: {"kind": "identity"})
+    graph: str | None = GRAPH  # None where the network is too large for a graph in one file, and torch answers
 
     @classmethod
     def read(cls, folder: Path) -> Model:
@@ -59,13 +61,15 @@ class Model:
                 )
             view = View(data["preprocessing"]["crop"], data["preprocessing"]["resize"])
             _check(data)
-            model = cls(folder, view=view, **{name: data[name] for name in _PLAIN})
+            newer = {name: data[name] for name in _SINCE if name in data}
+            model = cls(folder, view=view, **{name: data[name] for name in _PLAIN}, **newer)
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(
                 _("{file} is damaged: {reason}.").format(file=folder / "model.json", reason=error), file=folder / "model.json"
             ) from error
-        if not (folder / GRAPH).exists():
-            raise ModelError(_("{file} is missing.").format(file=folder / GRAPH), file=folder / GRAPH)
+        needed = folder / (GRAPH if model.graph else PARAMETERS)
+        if not needed.exists():
+            raise ModelError(_("{file} is missing.").format(file=needed), file=needed)
         return model
 
     def write(self) -> None:
@@ -79,13 +83,14 @@ class Model:
                 "input": "uint8 RGB, [n, crop, crop, 3], upright",
                 "steps": "centred square of the short side; antialiased bilinear resize to `resize`; central `crop`",
             },
-            **{name: getattr(self, name) for name in _PLAIN},
+            **{name: getattr(self, name) for name in (*_PLAIN, *_SINCE)},
         }
         write_json(self.folder / "model.json", data)
         write_text(self.folder / "README.md", model_card(data))
 
 
 _PLAIN = ("classes", "backbone", "head", "calibration", "refusal", "scores", "provenance")
+_SINCE = ("adapter", "graph")  # fields that models of earlier versions don't have
 
 
 def _check(data: dict[str, Any]) -> None:

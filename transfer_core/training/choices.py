@@ -25,6 +25,7 @@ class Choices:
     digest: str  # of the backbone's parameters: a run never goes on from others than it began with
     size: int  # pixels a side that the network sees
     resize: int
+    graph: bool = True  # whether frozen passes on processors run as a graph; else, where none can be made, in torch
 
     def write(self, folder: Path) -> None:
         """Keep the choices in a run's folder."""

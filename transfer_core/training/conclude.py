@@ -20,8 +20,10 @@ from transfer_core.files import write_text
 from transfer_core.metrics import novelty
 from transfer_core.metrics.calibration import softmax
 from transfer_core.metrics.intervals import Score, wilson
-from transfer_core.models.folder import PARAMETERS, Model, this_program, write_model_folder
+from transfer_core.models.folder import GRAPH, PARAMETERS, Model, this_program, write_model_folder
 from transfer_core.models.graph import write_classifier
+from transfer_core.models.heads import Head
+from transfer_core.models.layers import at_temperature
 from transfer_core.training.prepare import Prepared
 from transfer_core.training.samples import RunSample
 
@@ -38,20 +40,19 @@ class Answers:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a plan hands over. `state` are the backbone's parameters if they were trained, else None."""
+    """What a plan hands over. `state` are the backbone's parameters if they were trained, else None; `about` goes with the head's kind."""
 
     classes: list[str]
-    weight: NDArray[np.float32]
-    bias: NDArray[np.float32]
+    head: Head
+    about: dict[str, Any]
     temperature: float
-    features_graph: Path
+    features_graph: Path | None
     state: Mapping[str, Tensor] | None
     learnt: NDArray[np.float32]
     learnt_labels: NDArray[np.int64]
     val: Answers
     test: Answers
     how_val: str
-    head: dict[str, Any]
     images: int
 
 
@@ -71,12 +72,13 @@ def conclude(prepared: Prepared, trained: Trained) -> dict[str, Any]:
                 "source": prepared.kept.source,
                 "trained": trained.state is not None,
             },
-            head=trained.head | {"features": trained.weight.shape[1]},
+            head={"kind": trained.head.kind, "features": trained.head.width, "settings": trained.head.settings()} | trained.about,
             view=prepared.view,
             calibration={"temperature": trained.temperature, "fitted_on": trained.how_val, "count": len(trained.val.samples)},
             refusal={"threshold": threshold, "refused": novelty.REFUSED, "neighbours": novelty.neighbours(len(reference))},
             scores={name: score.as_data() if score else None for name, score in scores.items()} | {"how_val": trained.how_val},
             provenance=_provenance(prepared, trained),
+            graph=GRAPH if trained.features_graph is not None else None,
         )
         write_model_folder(model.folder, lambda folder: _fill(folder, model, prepared, trained, reference))
         _write_answers(context.folder / ANSWERS, trained)
@@ -94,11 +96,12 @@ def conclude(prepared: Prepared, trained: Trained) -> dict[str, Any]:
 
 
 def _fill(folder: Path, model: Model, prepared: Prepared, trained: Trained, reference: NDArray[np.float32]) -> None:
-    weight, bias = trained.weight / trained.temperature, trained.bias / trained.temperature
-    write_classifier(trained.features_graph, weight, bias, reference, folder / "model.onnx")
+    layers = at_temperature(trained.head.layers(), trained.temperature)
+    if trained.features_graph is not None:
+        write_classifier(trained.features_graph, layers, reference, folder / GRAPH)
     state = trained.state if trained.state is not None else read_kept(prepared.kept)
     tensors = {f"backbone.{name}": tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    tensors |= {"head.weight": torch.from_numpy(trained.weight).clone(), "head.bias": torch.from_numpy(trained.bias).clone()}
+    tensors |= {f"head.{name}": tensor.detach().cpu().clone() for name, tensor in trained.head.state_dict().items()}
     tensors["refusal.reference"] = torch.from_numpy(reference)
     save_file(tensors, folder / PARAMETERS)
     Model(**{**vars(model), "folder": folder}).write()

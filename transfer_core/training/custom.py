@@ -10,19 +10,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from transfer_core.backbones.graph import export_features
 from transfer_core.backbones.network import Backbone, load_backbone
-from transfer_core.backbones.transfer_model import TransferModel
-from transfer_core.features.extract import BATCH, GraphForward, central
+from transfer_core.features.extract import BATCH, Forward, GraphForward, central, extract
 from transfer_core.images.augment import augment, plain
 from transfer_core.metrics import novelty
 from transfer_core.metrics.calibration import fit_temperature
+from transfer_core.models.heads import Head, make_head
+from transfer_core.models.layers import apply
+from transfer_core.models.transfer_model import TransferModel
 from transfer_core.training import checkpoint
 from transfer_core.training.checkpoint import Checkpoint
 from transfer_core.training.conclude import Answers, Trained
+from transfer_core.training.device import TorchForward
 from transfer_core.training.prepare import Prepared
 from transfer_core.training.samples import RunSamples
 from transfer_core.training.settings import RunSettings
@@ -46,7 +49,7 @@ def train_custom(prepared: Prepared) -> Trained:
     with prepared.clock.phase(context, "train") as progress:
         torch.manual_seed(settings.seed)
         device = torch.device(prepared.choices.device)
-        model = build_model(prepared, len(classes)).to(device).to(memory_format=torch.channels_last)
+        model = build_model(prepared, train, classes).to(device).to(memory_format=torch.channels_last)
         optimiser = build_optimiser(model, settings)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, schedule(steps_per_epoch * settings.epochs))
         first, best_loss = 1, math.inf
@@ -104,14 +107,22 @@ def train_custom(prepared: Prepared) -> Trained:
     return hand_over(prepared, model, classes, train, val, folder)
 
 
-def build_model(prepared: Prepared, classes: int) -> TransferModel:
-    """The backbone frozen as the settings say, with a linear head that starts at zero: at first every class is as likely."""
-    backbone = load_backbone(prepared.kept).freeze(prepared.context.settings.freeze)
-    model = TransferModel(backbone, classes)
-    assert isinstance(model.target, nn.Linear)
-    nn.init.zeros_(model.target.weight)
-    nn.init.zeros_(model.target.bias)
-    return model
+def build_model(prepared: Prepared, train: RunSamples, classes: list[str]) -> TransferModel:
+    """The backbone frozen as the settings say, with their head; a head that can begin from the frozen features does."""
+    settings = prepared.context.settings
+    own = {"widths": [settings.hidden_width], "dropout": settings.dropout} if settings.head == "mlp" else {}
+    head = make_head(settings.head, prepared.info.feature_count, len(classes), **own)
+    if type(head).fit is not Head.fit:
+        features = frozen_features(prepared, train)
+        head.fit(torch.from_numpy(features), torch.from_numpy(train.labels(classes)))
+    return TransferModel(load_backbone(prepared.kept).freeze(settings.freeze), head)
+
+
+def frozen_features(prepared: Prepared, samples: RunSamples) -> np.ndarray:
+    """Features `[n, width]` of the backbone as it was pretrained, from the store or computed into it."""
+    store = prepared.store()
+    extract(prepared.forward, prepared.pixels, store, samples.contents, checkpoint=prepared.context.stop_if_asked)
+    return np.asarray(store.rows()[store.positions(samples.contents)])
 
 
 def build_optimiser(model: TransferModel, settings: RunSettings) -> torch.optim.AdamW:
@@ -215,25 +226,24 @@ def hand_over(
     load_trained(model, checkpoint.load_best(folder))
     model.eval().cpu()
     head = model.target
-    assert isinstance(head, nn.Linear)
-    weight, bias = head.weight.detach().numpy().copy(), head.bias.detach().numpy().copy()
-    graph, state = prepared.graph.file, None
-    with prepared.clock.phase(context, "graph"):
-        if context.settings.freeze != "all":
-            graph = context.folder / "checkpoint" / "features.onnx"
-            export_features(model.source.to(memory_format=torch.contiguous_format), prepared.view.crop, graph)
-            state = backbone_state(model.source)
+    assert isinstance(head, Head)
+    graph = prepared.graph.file if prepared.graph else None
+    forward, state = prepared.forward, None
+    if model.source.boundary < len(model.source.stages):
+        with prepared.clock.phase(context, "graph"):
+            graph, forward = trained_graph(prepared, model.source)
+            state = dict(model.source.network.state_dict())
     with prepared.clock.phase(context, "choose") as progress:
         shown = RunSamples(spread(train, novelty.REFERENCES))
         asked = RunSamples([*shown.samples, *val.samples, *prepared.samples.of("test").samples])
-        features = run_graph(prepared, graph, asked, progress)
+        features = run_frozen(prepared, forward, asked, progress)
     learnt, rest = features[: len(shown)], features[len(shown) :]
-    logits = rest @ weight.T + bias
+    logits = apply(head.layers(), rest)
     val_logits, test_logits = logits[: len(val)], logits[len(val) :]
     return Trained(
         classes=classes,
-        weight=weight,
-        bias=bias,
+        head=head,
+        about={},
         temperature=fit_temperature(val_logits, val.labels(classes)),
         features_graph=graph,
         state=state,
@@ -242,7 +252,6 @@ def hand_over(
         val=Answers(val.samples, val_logits),
         test=Answers(prepared.samples.of("test").samples, test_logits),
         how_val="held-out",
-        head={"kind": "linear"},
         images=len(train),
     )
 
@@ -253,9 +262,17 @@ def spread(samples: RunSamples, most: int) -> list[Any]:
     return [samples.samples[place] for place in places]
 
 
-def run_graph(prepared: Prepared, graph: Path, samples: RunSamples, progress: Any) -> np.ndarray:
-    """Features `[n, width]` of the samples through a graph."""
-    forward = GraphForward(graph, prepared.choices.threads)
+def trained_graph(prepared: Prepared, backbone: Backbone) -> tuple[Path | None, Forward]:
+    """The trained backbone as a graph, or, where the pretrained one could not be made into one either, in torch."""
+    graph = prepared.context.folder / "checkpoint" / "features.onnx"
+    if prepared.graph is None:
+        return None, TorchForward(backbone, prepared.choices.device, prepared.view.crop)
+    export_features(backbone.to(memory_format=torch.contiguous_format), prepared.view.crop, graph)
+    return graph, GraphForward(graph, prepared.choices.threads)
+
+
+def run_frozen(prepared: Prepared, forward: Forward, samples: RunSamples, progress: Any) -> np.ndarray:
+    """Features `[n, width]` of the samples."""
     rows = [np.empty((0, prepared.info.feature_count), np.float32)]
     for start in range(0, len(samples), BATCH):
         prepared.context.stop_if_asked()
@@ -263,8 +280,3 @@ def run_graph(prepared: Prepared, graph: Path, samples: RunSamples, progress: An
         rows.append(forward(central(prepared.pixels, contents)))
         progress(start + len(contents), len(samples))
     return np.concatenate(rows)
-
-
-def backbone_state(backbone: Backbone) -> dict[str, Tensor]:
-    """Parameters and statistics under torchvision's names."""
-    return dict(backbone.network.state_dict())

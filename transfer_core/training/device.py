@@ -1,4 +1,4 @@
-"""The frozen pass on a graphics card, in torch."""
+"""The frozen pass in torch: on a graphics card, and where there is no graph."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import numpy as np
 import torch
 
 from transfer_core.backbones.fold import folded
-from transfer_core.backbones.network import load_backbone
-from transfer_core.backbones.weights import KeptWeights
+from transfer_core.backbones.network import Backbone
 from transfer_core.features.extract import Features
 from transfer_core.images.augment import plain
 from transfer_core.images.view import Pixels
@@ -16,9 +15,9 @@ from transfer_core.images.view import Pixels
 class TorchForward:
     """The frozen backbone in torch on `device`, in float32, its BatchNorms folded, for pictures of `size` pixels."""
 
-    def __init__(self, kept: KeptWeights, device: str, size: int):
+    def __init__(self, backbone: Backbone, device: str, size: int):
         self._device = torch.device(device)
-        self._backbone = folded(load_backbone(kept), size).to(self._device)
+        self._backbone = folded(backbone, size).to(self._device)
 
     @torch.inference_mode()
     def __call__(self, pixels: Pixels) -> Features:

@@ -11,12 +11,13 @@ from pathlib import Path
 import torch
 
 from transfer_core.backbones.catalogue import BackboneInfo, backbone_info
-from transfer_core.backbones.graph import Graph, feature_graph
+from transfer_core.backbones.graph import NO_GRAPH, Graph, feature_graph
+from transfer_core.backbones.network import load_backbone
 from transfer_core.backbones.weights import KeptWeights, obtain
 from transfer_core.data.layout import check_folder
 from transfer_core.data.project import Project
 from transfer_core.data.scan import check_trainable, missing_folder, scan
-from transfer_core.errors import RunError, StorageError
+from transfer_core.errors import BackboneError, RunError, StorageError
 from transfer_core.features.extract import FeatureStore, Forward, GraphForward
 from transfer_core.i18n import _, ngettext
 from transfer_core.images.pixels import PixelMap
@@ -38,9 +39,9 @@ class Prepared:
     samples: RunSamples
     info: BackboneInfo
     kept: KeptWeights
-    graph: Graph
+    graph: Graph | None  # None where none can be made: the network is too large for one file
     pixels: PixelMap
-    forward: Forward  # the frozen backbone: in ONNX Runtime on processors, in torch on a graphics card
+    forward: Forward  # the frozen backbone: in ONNX Runtime on processors, in torch on a graphics card or without a graph
 
     @property
     def view(self) -> View:
@@ -57,21 +58,21 @@ def prepare(context: Context, clock: Clock) -> Prepared:
     """Bring a run to where training begins. What an earlier worker of the run settled is kept to."""
     samples = RunSamples.read(context.folder) or _look_for_samples(context, clock)
     kept = _weights(context, clock)
-    with clock.phase(context, "graph") as progress:
-        graph = feature_graph(kept, progress)
     info = backbone_info(kept.backbone)
     choices = Choices.read(context.folder)
+    graph = _graph(context, clock, kept) if choices is None or choices.graph else None
     if choices is None:
         settings = context.settings
-        choices = Choices(choose_device(settings), choose_threads(settings), kept.digest, info.crop, info.resize)
+        device, threads = choose_device(settings), choose_threads(settings)
+        choices = Choices(device, threads, kept.digest, info.crop, info.resize, graph is not None)
         choices.write(context.folder)
     torch.set_num_threads(choices.threads)
     pixels = PixelMap(context.project.cache / "pixels", View(choices.size, choices.resize))
-    forward = (
-        TorchForward(kept, choices.device, choices.size)
-        if choices.device == "cuda"
-        else GraphForward(graph.file, choices.threads)
-    )
+    forward: Forward
+    if graph is None or choices.device == "cuda":
+        forward = TorchForward(load_backbone(kept), choices.device, choices.size)
+    else:
+        forward = GraphForward(graph.file, choices.threads)
     with ThreadPoolExecutor(1) as ahead:
         if isinstance(forward, GraphForward) and context.settings.plan == "quick" and pixels.missing(samples.contents):
             # Loading takes as long as decoding a few dozen pictures, and leaves a core free for that meanwhile.
@@ -137,6 +138,20 @@ def _weights(context: Context, clock: Clock) -> KeptWeights:
             fix=_("Bring the earlier weights back, or start a new run."),
         )
     return kept
+
+
+def _graph(context: Context, clock: Clock, kept: KeptWeights) -> Graph | None:
+    """The backbone's graph, or None where it can't be made, which is told: torch does the same more slowly."""
+    with clock.phase(context, "graph") as progress:
+        try:
+            return feature_graph(kept, progress)
+        except BackboneError as error:
+            if error.code not in NO_GRAPH:
+                raise
+            context.emit(
+                "notice", message=_("{reason} Torch is used in its place, which is slower.").format(reason=error.message)
+            )
+            return None
 
 
 def _asked_to_stop(context: Context) -> Callable[[], bool]:

@@ -7,6 +7,8 @@ import torch
 
 from transfer_core.features.extract import extract
 from transfer_core.features.logistic import fit_logistic
+from transfer_core.models.heads import LogisticHead
+from transfer_core.models.layers import apply
 from transfer_core.training.conclude import Answers, Trained
 from transfer_core.training.folds import assign_folds, holds_out
 from transfer_core.training.prepare import Prepared
@@ -42,20 +44,20 @@ def train_quick(prepared: Prepared) -> Trained:
         logits = fit.out_of_fold.numpy()[scored]
     held_out = [sample for sample, fold in zip(learn.samples, folds, strict=True) if fold >= 0]
     learnt = np.full(len(learn), True) if refit else folds < 0
-    weight, bias = fit.weight.numpy(), fit.bias.numpy()
+    head = LogisticHead(features.shape[1], len(classes))
+    head.load_state_dict({"weight": fit.weight, "bias": fit.bias})
     return Trained(
         classes=classes,
-        weight=weight,
-        bias=bias,
+        head=head,
+        about={"strength": fit.strengths[fit.chosen]},
         temperature=fit.temperature,
-        features_graph=prepared.graph.file,
+        features_graph=prepared.graph.file if prepared.graph else None,
         state=None,
         learnt=features.numpy()[learnt],
         learnt_labels=labels[learnt],
         val=Answers(held_out, logits),
-        test=Answers(test.samples, rows[store.positions(test.contents)] @ weight.T + bias),
+        test=Answers(test.samples, apply(head.layers(), rows[store.positions(test.contents)])),
         how_val="held-out" if len(np.unique(folds[scored])) < 2 else "out-of-fold",
-        head={"kind": "logistic", "strength": fit.strengths[fit.chosen]},
         images=int(learnt.sum()),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -15,6 +15,7 @@ from transfer_core.i18n import _
 
 Plan = Literal["quick", "custom"]
 Freeze = Literal["all", "last-stage", "none"]
+HeadKind = Literal["linear", "logistic", "mlp", "cosine", "prototype"]
 Device = Literal["auto", "cpu", "cuda"]
 
 
@@ -30,10 +31,31 @@ class RunSettings(BaseModel):
     weights: str | None = Field(
         None, description="A file with the backbone's parameters, in place of the kept or downloaded ones."
     )
-    freeze: Freeze = Field(
+    freeze: Freeze | Annotated[int, Field(ge=0, le=50)] = Field(
         "last-stage",
-        description="What stays as it was pretrained: all of the backbone, all but its last stage, or nothing.",
+        description="What stays as it was pretrained: all of the backbone, all but its last stage, nothing, or so many stages from "
+        "the first on.",
         json_schema_extra={"needs": {"plan": "custom"}},
+    )
+    head: HeadKind = Field(
+        "linear",
+        description="What maps features to classes: linear learns from nothing, logistic begins where a solver ends, mlp has a hidden "
+        "layer, cosine goes by angles alone, prototype by the nearest class mean.",
+        json_schema_extra={"needs": {"plan": "custom"}},
+    )
+    hidden_width: int = Field(
+        256,
+        ge=8,
+        le=4096,
+        description="How many units the hidden layer has.",
+        json_schema_extra={"needs": {"plan": "custom", "head": "mlp"}},
+    )
+    dropout: float = Field(
+        0.2,
+        ge=0,
+        le=0.9,
+        description="Which share of the hidden units is left out at random in each step, so that none is relied on.",
+        json_schema_extra={"needs": {"plan": "custom", "head": "mlp"}},
     )
     epochs: int = Field(
         10,
