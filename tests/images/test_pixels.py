@@ -11,7 +11,7 @@ from PIL import Image
 from transfer_core.errors import StorageError
 from transfer_core.images import pixels
 from transfer_core.images.decode import open_rgb
-from transfer_core.images.pixels import PixelMap, Source
+from transfer_core.images.pixels import PixelMap, Source, decode_together
 from transfer_core.images.view import View
 
 VIEW = View(12, 16)
@@ -138,3 +138,44 @@ def test_pictures_of_all_kinds_share_a_map(tmp_path: Path) -> None:
     store = PixelMap(tmp_path / "map", VIEW)
     assert store.decode([source(tmp_path / name) for name in images], threads=1) == []
     assert [int(row.mean()) for row in store.rows()] == [77, 255, 255]
+
+
+def test_together_is_as_one_by_one(sources: list[Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several views of large and small JPEGs, a turned one and a PNG: the same pixels, though a picture is decoded but once a scale."""
+    noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    large = tmp_path / "large.jpg"
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.fromarray(noise).resize((1200, 900)).save(large, exif=turned)
+    Image.fromarray(noise).save(tmp_path / "other.png")
+    pictures = [*sources[:3], source(large), source(tmp_path / "other.png")]
+    views = [View(60, 64), View(100, 104), View(230, 232)]
+    alone = [PixelMap(tmp_path / "alone", view) for view in views]
+    for store in alone:
+        store.decode(pictures, threads=1)
+    opened: list[str] = []
+    decode = pixels.open_rgb
+    monkeypatch.setattr(pixels, "open_rgb", lambda path, need: (opened.append(path.name), decode(path, need))[1])
+    together = [PixelMap(tmp_path / "together", view) for view in views]
+    # One of the maps has some already.
+    together[1].decode(pictures[:1], threads=1)
+    opened.clear()
+    assert decode_together([(store, pictures) for store in together], threads=2) == []
+    for one, other in zip(alone, together, strict=True):
+        for each in pictures:
+            assert np.array_equal(one.rows()[one.positions([each.content])[0]], other.rows()[other.positions([each.content])[0]])
+    # Of 900 pixels a quarter is enough for 64 and 104, and not for 232.
+    assert sorted(opened) == sorted([*(each.path.name for each in pictures), "large.jpg"])
+
+
+def test_together_each_map_gets_only_what_it_asked_for(sources: list[Source], tmp_path: Path) -> None:
+    """A view whose features are at hand needs no pixels; a broken picture is told once."""
+    sources[1].path.write_bytes(b"\xff\xd8\xff broken")
+    small, large = (PixelMap(tmp_path / "map", view) for view in (View(12, 16), View(20, 24)))
+    told: list[tuple[int, int]] = []
+    failed = decode_together(
+        [(small, sources[:3]), (large, sources[1:6])], threads=1, progress=lambda done, total: told.append((done, total))
+    )
+    assert [each for each, _error in failed] == [sources[1]]
+    assert (len(small), len(large)) == (2, 4)
+    assert told == [(6, 6)]

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from transfer_core.metrics.intervals import Score, wilson
+from transfer_core.metrics.intervals import Score, told_apart, wilson
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,10 @@ def test_an_impossible_share_is_a_mistake(correct: int, count: int) -> None:
 def test_a_score_as_data() -> None:
     """What reports and `--json` hold."""
     assert Score(0.5, 0.25, 0.75, 4).as_data() == {"accuracy": 0.5, "low": 0.25, "high": 0.75, "count": 4}
+
+
+def test_told_apart_counts_only_where_they_differ() -> None:
+    """McNemar's test: what both answered alike says nothing about which is better; 1.96 standard errors are the line."""
+    assert not told_apart(0, 0)
+    assert not told_apart(10, 4)
+    assert told_apart(15, 4) and told_apart(4, 15)

@@ -69,6 +69,20 @@ def open_rgb(source: Path | bytes, need: int | None = None, name: str | None = N
         raise _broken(label, _reason(error)) from error
 
 
+def decoded_size(source: Path, need: int) -> tuple[int, int] | None:
+    """The size in pixels that `open_rgb` decodes to for this `need`, before turning; None where that is not known from the header.
+
+    Two needs with the same size get the same pixels. Never raises: what is wrong with the file is for `open_rgb` to say.
+    """
+    try:
+        with _open(source, source.name) as image:
+            if image.format in ("JPEG", "MPO"):
+                image.draft(None, (2 * need, 2 * need))
+            return image.size
+    except Exception:
+        return None
+
+
 def inspect(data: bytes, name: str) -> Header:
     """Size and format from the first bytes of a file; raises ImageError naming it. Pixels are not decoded."""
     try:

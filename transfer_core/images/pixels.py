@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from transfer_core.errors import ImageError
-from transfer_core.images.decode import open_rgb
+from transfer_core.images.decode import decoded_size, open_rgb
 from transfer_core.images.view import Pixels, View
 from transfer_core.rows import RowStore
 
@@ -45,37 +48,88 @@ class PixelMap(RowStore):
 
         `progress(done, total)` is called after every chunk, `checkpoint()` before it (it may raise to stop).
         """
-        failed: list[tuple[Source, ImageError]] = []
-        with self.lock():
-            self.refresh()
-            first = {source.content: source for source in reversed(sources)}
-            todo = [first[content] for content in self.missing(source.content for source in sources)]
-            with ThreadPoolExecutor(threads) as pool:
-                for start, chunk, results in _ahead(pool, todo, self._square):
-                    if checkpoint:
-                        checkpoint()
-                    good = [(s.content, r) for s, r in zip(chunk, results, strict=True) if not isinstance(r, ImageError)]
-                    failed += [(s, r) for s, r in zip(chunk, results, strict=True) if isinstance(r, ImageError)]
-                    if good:
-                        self.append([content for content, _ in good], [pixels for _, pixels in good])
-                    if progress:
-                        progress(start + len(chunk), len(todo))
-        return failed
+        return decode_together([(self, sources)], threads, progress, checkpoint)
 
-    def _square(self, source: Source) -> Pixels | ImageError:
-        try:
-            return self.view.square(open_rgb(source.path, need=self.view.resize))
-        except ImageError as error:
-            return error
+
+def decode_together(
+    wanted: Sequence[tuple[PixelMap, Sequence[Source]]],
+    threads: int,
+    progress: Callable[[int, int], None] | None = None,
+    checkpoint: Callable[[], None] | None = None,
+) -> list[tuple[Source, ImageError]]:
+    """Decode into several maps, each in a folder of its own, what each lacks of its sources; otherwise as `PixelMap.decode`.
+
+    A picture that several maps lack is decoded once where their views need it at the same scale, and counts once.
+    """
+    failed: list[tuple[Source, ImageError]] = []
+    with ExitStack() as locks, ThreadPoolExecutor(threads) as pool:
+        # In one order everywhere, so that no two processes wait for each other.
+        for pixels in sorted((pixels for pixels, _sources in wanted), key=lambda pixels: pixels.folder):
+            locks.enter_context(pixels.lock())
+            pixels.refresh()
+        todo = _todo(wanted)
+        views = [pixels.view for pixels, _sources in wanted]
+
+        def work(each: _Todo) -> list[Pixels] | ImageError:
+            return _squares(each.source, [views[place] for place in each.places])
+
+        for start, chunk, results in _ahead(pool, todo, work):
+            if checkpoint:
+                checkpoint()
+            rows: dict[int, list[tuple[str, Pixels]]] = defaultdict(list)
+            for (source, places), result in zip(chunk, results, strict=True):
+                if isinstance(result, ImageError):
+                    failed.append((source, result))
+                    continue
+                for place, square in zip(places, result, strict=True):
+                    rows[place].append((source.content, square))
+            for place, kept in rows.items():
+                wanted[place][0].append([content for content, _ in kept], [square for _, square in kept])
+            if progress:
+                progress(start + len(chunk), len(todo))
+    return failed
+
+
+class _Todo(NamedTuple):
+    """A picture, and the places in the list of those maps that lack it."""
+
+    source: Source
+    places: tuple[int, ...]
+
+
+def _todo(wanted: Sequence[tuple[PixelMap, Sequence[Source]]]) -> list[_Todo]:
+    todo: dict[str, _Todo] = {}
+    for place, (pixels, sources) in enumerate(wanted):
+        first = {source.content: source for source in reversed(sources)}
+        for content in pixels.missing(source.content for source in sources):
+            others = todo[content].places if content in todo else ()
+            todo[content] = _Todo(first[content], (*others, place))
+    return list(todo.values())
+
+
+def _squares(source: Source, views: Sequence[View]) -> list[Pixels] | ImageError:
+    """What each of the views shows of the picture."""
+    squares: list[Pixels] = []
+    image: Image.Image | None = None
+    decoded: tuple[int, int] | None = None
+    try:
+        for view in views:
+            size = decoded_size(source.path, view.resize) if len(views) > 1 else None
+            if image is None or size is None or size != decoded:
+                image, decoded = open_rgb(source.path, need=view.resize), size
+            squares.append(view.square(image))
+    except ImageError as error:
+        return error
+    return squares
 
 
 def _ahead(
-    pool: ThreadPoolExecutor, todo: Sequence[Source], work: Callable[[Source], Pixels | ImageError]
-) -> Iterator[tuple[int, Sequence[Source], list[Pixels | ImageError]]]:
+    pool: ThreadPoolExecutor, todo: Sequence[_Todo], work: Callable[[_Todo], list[Pixels] | ImageError]
+) -> Iterator[tuple[int, Sequence[_Todo], list[list[Pixels] | ImageError]]]:
     """Chunks of `todo` with their results, in order; the next chunk is worked on while one is used."""
     chunks = [(start, todo[start : start + CHUNK]) for start in range(0, len(todo), CHUNK)]
-    waiting = [[pool.submit(work, source) for source in chunk] for _, chunk in chunks[:1]]
+    waiting = [[pool.submit(work, each) for each in chunk] for _, chunk in chunks[:1]]
     for number, (start, chunk) in enumerate(chunks):
         if number + 1 < len(chunks):
-            waiting.append([pool.submit(work, source) for source in chunks[number + 1][1]])
+            waiting.append([pool.submit(work, each) for each in chunks[number + 1][1]])
         yield start, chunk, [future.result() for future in waiting.pop(0)]

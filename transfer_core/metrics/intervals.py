@@ -37,3 +37,11 @@ def wilson(correct: int, count: int, z: float = Z95) -> Score | None:
     half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
     # At the ends, rounding would put the share itself a hair outside.
     return Score(share, max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half)), count)
+
+
+def told_apart(only_first: int, only_second: int, z: float = Z95) -> bool:
+    """Whether two answerers of the same samples differ by more than chance, from how many each alone answered rightly.
+
+    McNemar, Note on the sampling error of the difference between correlated proportions or percentages (1947).
+    """
+    return abs(only_first - only_second) > z * math.sqrt(only_first + only_second)
