@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Callable
 from typing import Any, Literal, Union, get_args, get_origin
 
 import streamlit as st
 from annotated_types import Ge, Gt, Le
 from pydantic.fields import FieldInfo
 
-from pages.ui import drafts
+from pages.ui import depths, drafts, words
 from pages.ui.guard import guard
 from pages.ui.words import plain
+from transfer_core.backbones.catalogue import BackboneInfo, catalogue
 from transfer_core.data.project import Project
 from transfer_core.i18n import _, ngettext
 from transfer_core.training.settings import RunSettings
@@ -93,10 +95,17 @@ def draw(project: Project) -> RunSettings:
     )
     st.caption(plan_sentence(settings.plan))
     names = [name for name in RunSettings.model_fields if name not in ELSEWHERE and _applies(name, settings)]
-    _fields(project, settings, [name for name in names if name not in FINE])
+    info = catalogue().get(settings.backbone)
+    if info is not None and "freeze" in names:
+        settings = depths.fitting(project, settings, info)
+        with st.container(gap="small"):
+            depths.draw(project, settings, info, label("freeze"), _named("freeze"), _bound(project, settings, "freeze"))
+            st.caption(_(RunSettings.model_fields["freeze"].description or ""))
+        names.remove("freeze")
+    _fields(project, settings, [name for name in names if name not in FINE], info)
     with st.expander(_("Fine points"), icon=":material/tune:", on_change="rerun", key=_key(project, "fine")) as fine:
         if fine.open:
-            _fields(project, settings, [name for name in names if name in FINE])
+            _fields(project, settings, [name for name in names if name in FINE], info)
     return settings
 
 
@@ -131,7 +140,11 @@ def _applies(name: str, settings: RunSettings) -> bool:
     return all(getattr(settings, other) == value for other, value in needs.items()) if isinstance(needs, dict) else True
 
 
-def _fields(project: Project, settings: RunSettings, names: list[str]) -> None:
+def _named(name: str) -> Callable[[Any], str]:
+    return lambda value: choice(name, value)
+
+
+def _fields(project: Project, settings: RunSettings, names: list[str], info: BackboneInfo | None) -> None:
     if names:
         with st.grid("auto", min_column_width=260, gap="medium"):
             for name in names:
@@ -139,6 +152,15 @@ def _fields(project: Project, settings: RunSettings, names: list[str]) -> None:
                     _widget(project, settings, name)
                     if description := RunSettings.model_fields[name].description:
                         st.caption(_(description))
+                    if name == "head" and info is not None:
+                        st.caption(_head_cost(project, settings, info))
+
+
+def _head_cost(project: Project, settings: RunSettings, info: BackboneInfo) -> str:
+    cost = depths.cost_of_head(settings, info, depths.amount_of(project))
+    return _("This head: {count} parameters, and {share} of the backbone's work for a picture.").format(
+        count=f"{cost.parameters:,}", share=words.percent(cost.multiply_adds / (info.multiply_adds * 1e9), 2)
+    )
 
 
 def _widget(project: Project, settings: RunSettings, name: str) -> None:

@@ -52,6 +52,17 @@ def size(count: int) -> str:
     return f"{value:.0f} {unit}" if value >= 10 or unit == "B" else f"{value:.1f} {unit}"
 
 
+def large(count: int) -> str:
+    """A number of things too many to be told one by one."""
+    if count < 10_000:
+        return f"{count:,}"
+    return (
+        _("{count} thousand").format(count=f"{count / 1e3:,.0f}")
+        if count < 999_500
+        else _("{count} million").format(count=f"{count / 1e6:,.1f}")
+    )
+
+
 def duration(seconds: float) -> str:
     """A stretch of time."""
     whole = max(0, round(seconds))

@@ -1,0 +1,120 @@
+"""The freeze picker: how deep to train, with what every depth costs here and which is usually wise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import streamlit as st
+
+from pages.ui import drafts, hardware, strip, tables, words
+from pages.ui.guard import guard, show_warning
+from transfer_core.advice.depths import Amount, Depth, depths, forward_speed, in_words
+from transfer_core.backbones.catalogue import BackboneInfo
+from transfer_core.data.project import Project
+from transfer_core.errors import SettingsError
+from transfer_core.i18n import _
+from transfer_core.models.head_cost import HeadCost, head_cost
+from transfer_core.training.settings import FreezeDepth, RunSettings
+
+FALLBACK: FreezeDepth = "last-stage"
+
+
+def fitting(project: Project, settings: RunSettings, info: BackboneInfo) -> RunSettings:
+    """The settings with a depth that this backbone has; where theirs is none, that is said and the draft is changed."""
+    key = f"too deep of {project.folder}"
+    try:
+        settings.check_depth(info)
+    except SettingsError as error:
+        settings = drafts.change(project, freeze=FALLBACK)
+        st.session_state[key] = (info.name, error)
+    backbone, problem = st.session_state.get(key, (None, None))
+    # Said until another depth or backbone is chosen: the draft that was wrong is gone as soon as this is drawn again.
+    if problem is not None and backbone == info.name and settings.freeze == FALLBACK:
+        show_warning(
+            SettingsError(
+                problem.message, fix=_("All but its last stage stays frozen instead. Choose another depth if you like.")
+            )
+        )
+    else:
+        st.session_state.pop(key, None)
+    return settings
+
+
+def amount_of(project: Project) -> Amount:
+    """The pictures that a training of this project goes through."""
+    counts = [count for count in project.table.classes() if count.train]
+    return Amount(sum(count.train for count in counts), sum(count.val for count in counts), len(counts))
+
+
+def cost_of_head(settings: RunSettings, info: BackboneInfo, amount: Amount) -> HeadCost:
+    """What the head of the settings costs on this backbone."""
+    return head_cost(settings.head, info.feature_count, amount.classes, (settings.hidden_width,))
+
+
+def draw(
+    project: Project, settings: RunSettings, info: BackboneInfo, title: str, name: Callable[[Any], str], bound: dict[str, Any]
+) -> None:
+    """Draw the picker; `name` is what a value of the setting is called, `bound` ties the widget to the draft."""
+    amount = amount_of(project)
+    computer = hardware.look()
+    on_card = bool(computer.gpus) and settings.device != "cpu"
+    speed = None if on_card else forward_speed(info, settings.threads or computer.cores)
+    offered = depths(info, amount, cost_of_head(settings, info, amount).parameters, speed)
+    chosen = in_words(settings.freeze, len(info.stages))
+    st.session_state[bound["key"]] = chosen
+    options = [depth.freeze for depth in offered]
+    if chosen not in options:  # a network whose stages are not known before it is here
+        options.insert(1, chosen)
+    st.select_slider(title, options, format_func=name, **bound)
+    frozen = next((depth.frozen for depth in offered if depth.freeze == chosen), 0)
+    if info.stages:
+        strip.draw([stage.name for stage in info.stages], frozen)
+    _wise(project, offered, chosen, name)
+    _table(offered, chosen, name)
+    st.caption(_explanation(offered))
+
+
+def _wise(project: Project, offered: Sequence[Depth], chosen: FreezeDepth, name: Callable[[Any], str]) -> None:
+    wise = next(depth for depth in offered if depth.wise)
+    st.markdown(
+        f":material/lightbulb: **{_('Usually wise: {depth}').format(depth=name(wise.freeze))}**. {words.plain(wise.wise)}"
+    )
+    if wise.freeze != chosen and st.button(_("Set this depth"), key="wise-depth", icon=":material/check:"):
+        with guard():
+            drafts.change(project, freeze=wise.freeze)
+            st.rerun()
+
+
+def _table(offered: Sequence[Depth], chosen: FreezeDepth, name: Callable[[Any], str]) -> None:
+    rows = [
+        (
+            name(depth.freeze),
+            words.large(depth.parameters),
+            words.duration(max(1.0, depth.seconds)) if depth.seconds is not None else "–",
+            words.size(depth.boundary_bytes) if depth.boundary_bytes else "–",
+        )
+        for depth in offered
+    ]
+    tables.draw(
+        [_("Stays frozen"), _("Learns"), _("An epoch"), _("On disk")],
+        rows,
+        notes={number: _("wise") for number, depth in enumerate(offered) if depth.wise},
+        current=next((number for number, depth in enumerate(offered) if depth.freeze == chosen), None),
+    )
+
+
+def _explanation(offered: Sequence[Depth]) -> str:
+    if offered[0].seconds is None:
+        time = _("How long an epoch takes on a graphics card is not predicted.")
+    elif offered[0].measured:
+        time = _("An epoch: estimated from this backbone's speed, which was measured on this computer.")
+    else:
+        time = _("An epoch: a rough estimate, from the backbone's size and your processor's cores.")
+    return " ".join(
+        (
+            _("Learns: how many numbers training changes, the head's included."),
+            time,
+            _("On disk: what keeping the frozen part's work on all pictures would take."),
+        )
+    )
