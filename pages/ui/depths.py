@@ -13,7 +13,7 @@ from transfer_core.advice.depths import Amount, Depth, depths, forward_speed, in
 from transfer_core.backbones.catalogue import BackboneInfo
 from transfer_core.data.project import Project
 from transfer_core.errors import SettingsError
-from transfer_core.i18n import _
+from transfer_core.i18n import _, ngettext
 from transfer_core.models.head_cost import HeadCost, head_cost
 from transfer_core.training.settings import FreezeDepth, RunSettings
 
@@ -71,7 +71,7 @@ def draw(
     if info.stages:
         strip.draw([stage.name for stage in info.stages], frozen)
     _wise(project, offered, chosen, name)
-    _table(offered, chosen, name)
+    _table(offered, chosen)
     st.caption(_explanation(offered))
 
 
@@ -86,22 +86,29 @@ def _wise(project: Project, offered: Sequence[Depth], chosen: FreezeDepth, name:
             st.rerun()
 
 
-def _table(offered: Sequence[Depth], chosen: FreezeDepth, name: Callable[[Any], str]) -> None:
+def _table(offered: Sequence[Depth], chosen: FreezeDepth) -> None:
     rows = [
         (
-            name(depth.freeze),
-            words.large(depth.parameters),
-            words.duration(max(1.0, depth.seconds)) if depth.seconds is not None else "–",
+            _short(depth),
+            words.brief_count(depth.parameters),
+            words.brief_duration(depth.seconds) if depth.seconds is not None else "–",
             words.size(depth.boundary_bytes) if depth.boundary_bytes else "–",
         )
         for depth in offered
     ]
     tables.draw(
-        [_("Stays frozen"), _("Learns"), _("An epoch"), _("On disk")],
+        [_("Frozen"), _("Learns"), _("An epoch"), _("On disk")],
         rows,
         notes={number: _("wise") for number, depth in enumerate(offered) if depth.wise},
         current=next((number for number, depth in enumerate(offered) if depth.freeze == chosen), None),
     )
+
+
+def _short(depth: Depth) -> str:
+    """A depth in a word or two: the form may be as narrow as a phone."""
+    if depth.freeze in ("all", "none"):
+        return _("All") if depth.freeze == "all" else _("Nothing")
+    return ngettext("{count} stage", "{count} stages", depth.frozen).format(count=depth.frozen)
 
 
 def _explanation(offered: Sequence[Depth]) -> str:
