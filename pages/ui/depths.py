@@ -7,14 +7,13 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import drafts, hardware, strip, tables, words
+from pages.ui import drafts, hardware, heads, strip, tables, words
 from pages.ui.guard import guard, show_warning
-from transfer_core.advice.depths import Amount, Depth, depths, forward_speed, in_words
-from transfer_core.backbones.catalogue import BackboneInfo
+from transfer_core.advice.depths import Amount, Depth, Task, depths, forward_speed, in_words
+from transfer_core.backbones.catalogue import BackboneInfo, catalogue
 from transfer_core.data.project import Project
 from transfer_core.errors import SettingsError
 from transfer_core.i18n import _, ngettext
-from transfer_core.models.head_cost import HeadCost, head_cost
 from transfer_core.training.settings import FreezeDepth, RunSettings
 
 FALLBACK: FreezeDepth = "last-stage"
@@ -41,26 +40,24 @@ def fitting(project: Project, settings: RunSettings, info: BackboneInfo) -> RunS
     return settings
 
 
-def amount_of(project: Project) -> Amount:
-    """The pictures that a training of this project goes through."""
+def task_of(project: Project, settings: RunSettings) -> Task | None:
+    """What a training by these settings has to do; None for a backbone that the catalogue does not have."""
+    info = catalogue().get(settings.backbone)
+    if info is None:
+        return None
     counts = [count for count in project.table.classes() if count.train]
-    return Amount(sum(count.train for count in counts), sum(count.val for count in counts), len(counts))
-
-
-def cost_of_head(settings: RunSettings, info: BackboneInfo, amount: Amount) -> HeadCost:
-    """What the head of the settings costs on this backbone."""
-    return head_cost(settings.head, info.feature_count, amount.classes, (settings.hidden_width,))
+    amount = Amount(sum(count.train for count in counts), sum(count.val for count in counts), len(counts))
+    return Task(info, amount)
 
 
 def draw(
-    project: Project, settings: RunSettings, info: BackboneInfo, title: str, name: Callable[[Any], str], bound: dict[str, Any]
+    project: Project, settings: RunSettings, task: Task, title: str, name: Callable[[Any], str], bound: dict[str, Any]
 ) -> None:
     """Draw the picker; `name` is what a value of the setting is called, `bound` ties the widget to the draft."""
-    amount = amount_of(project)
-    computer = hardware.look()
+    info, computer = task.info, hardware.look()
     on_card = bool(computer.gpus) and settings.device != "cpu"
     speed = None if on_card else forward_speed(info, settings.threads or computer.cores)
-    offered = depths(info, amount, cost_of_head(settings, info, amount).parameters, speed)
+    offered = depths(task, heads.cost(settings.head, settings, task).parameters, speed)
     chosen = in_words(settings.freeze, len(info.stages))
     st.session_state[bound["key"]] = chosen
     options = [depth.freeze for depth in offered]
@@ -78,7 +75,7 @@ def draw(
 def _wise(project: Project, offered: Sequence[Depth], chosen: FreezeDepth, name: Callable[[Any], str]) -> None:
     wise = next(depth for depth in offered if depth.wise)
     st.markdown(
-        f":material/lightbulb: **{_('Usually wise: {depth}').format(depth=name(wise.freeze))}**. {words.plain(wise.wise)}"
+        f":material/lightbulb: **{_('Usually wise: {depth}').format(depth=name(wise.freeze))}**  \n{words.plain(wise.wise)}"
     )
     if wise.freeze != chosen and st.button(_("Set this depth"), key="wise-depth", icon=":material/check:"):
         with guard():

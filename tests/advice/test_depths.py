@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from transfer_core.advice import depths as module
-from transfer_core.advice.depths import Amount, depths, in_words, wise_stages
+from transfer_core.advice.depths import Amount, Task, depths, in_words, wise_stages
 from transfer_core.advice.speed import Speed
 from transfer_core.backbones.catalogue import backbone_info, catalogue
 from transfer_core.backbones.network import outline
@@ -26,7 +26,7 @@ def test_the_parameters_are_those_that_learn(name: str) -> None:
     """As the network itself counts them, at every depth."""
     info = backbone_info(name)
     model = TransferModel(outline(info), LinearHead(info.feature_count, SOME.classes))
-    found = depths(info, SOME, head_cost("linear", info.feature_count, SOME.classes).parameters, None)
+    found = depths(Task(info, SOME), head_cost("linear", info.feature_count, SOME.classes).parameters, None)
     assert len(found) == len(info.stages) + 1
     for depth in found:
         model.freeze(depth.freeze)
@@ -39,7 +39,7 @@ def test_the_parameters_are_those_that_learn(name: str) -> None:
 def test_every_backbone_has_depths_that_the_settings_take(name: str) -> None:
     """From nothing frozen to all: less and less learns, an epoch takes less and less time, and one depth is wise."""
     info = catalogue()[name]
-    found = depths(info, SOME, 100, Speed(50.0, True))
+    found = depths(Task(info, SOME), 100, Speed(50.0, True))
     assert [found[0].freeze, found[-1].freeze] == ["none", "all"]
     assert found[-1].parameters == 100
     assert [depth.parameters for depth in found] == sorted((depth.parameters for depth in found), reverse=True)
@@ -53,20 +53,20 @@ def test_every_backbone_has_depths_that_the_settings_take(name: str) -> None:
 
 def test_time_is_the_forward_pass_and_twice_the_trained_part_again() -> None:
     info = backbone_info("resnet50")
-    found = depths(info, SOME, 0, Speed(100.0, False))
+    found = depths(Task(info, SOME), 0, Speed(100.0, False))
     one_pass = 1 / (100 * module.TORCH)
     assert found[-1].seconds == pytest.approx(240 * one_pass)
     assert found[0].seconds == pytest.approx((200 * module.FORWARD_AND_BACKWARD + 40) * one_pass)
     last = info.stages[-1].multiply_adds / sum(stage.multiply_adds for stage in info.stages)
     extra = 200 * (module.FORWARD_AND_BACKWARD - 1) * last
     assert found[-2].seconds == pytest.approx((240 + extra) * one_pass)
-    assert not found[0].measured and depths(info, SOME, 0, None)[0].seconds is None
+    assert not found[0].measured and depths(Task(info, SOME), 0, None)[0].seconds is None
 
 
 def test_the_boundary_on_disk_is_the_activation_of_every_picture_to_learn_from() -> None:
     info = backbone_info("mobilenet_v2")
     backbone = outline(info).to("meta")
-    found = depths(info, SOME, 0, None)
+    found = depths(Task(info, SOME), 0, None)
     assert found[0].boundary_bytes == 0
     for depth in found[1:]:
         shape = backbone.prefix(depth.frozen)(torch.empty(1, 3, info.crop, info.crop, device="meta")).shape
@@ -75,12 +75,12 @@ def test_the_boundary_on_disk_is_the_activation_of_every_picture_to_learn_from()
 
 def test_without_known_stages_there_is_all_or_nothing() -> None:
     info = replace(backbone_info("resnet18"), stages=())
-    nothing, everything = depths(info, SOME, 10, Speed(10.0, True))
+    nothing, everything = depths(Task(info, SOME), 10, Speed(10.0, True))
     assert (nothing.freeze, everything.freeze) == ("none", "all")
     assert (nothing.parameters, everything.parameters) == (info.parameters + 10, 10)
     assert nothing.seconds and everything.seconds and nothing.seconds > 2 * everything.seconds
     assert everything.boundary_bytes == SOME.train * info.feature_count * 2
-    assert everything.wise and depths(info, Amount(50_000, 0, 10), 10, None)[0].wise
+    assert everything.wise and depths(Task(info, Amount(50_000, 0, 10)), 10, None)[0].wise
 
 
 @pytest.mark.parametrize(

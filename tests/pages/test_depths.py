@@ -10,12 +10,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.ui import depths, drafts, form
-from pages.ui.depths import amount_of
 from tests.pages.test_pages import said
 from transfer_core.advice.depths import Amount
 from transfer_core.backbones import catalogue
 from transfer_core.data.project import Project
 from transfer_core.models.head_cost import head_cost
+from transfer_core.training.settings import RunSettings
 
 OpenPage = Callable[..., AppTest]
 
@@ -94,11 +94,15 @@ def test_a_head_says_what_it_costs(head: str, project: Project, open_page: OpenP
     page = open_page("Train", project=project.folder.name)
     count = head_cost(head, 576, 3, (256,)).parameters
     assert any(f"{count:,}" in caption.value for caption in page.caption)
+    options = page.selectbox(key=form._key(project, "head")).options
+    assert options[0].endswith("· 1,731") and options[2].endswith("· 148 k")
 
 
 def test_what_is_counted_are_the_pictures_in_use(project: Project) -> None:
     counts = project.table.classes()
-    assert amount_of(project) == Amount(sum(each.train for each in counts), sum(each.val for each in counts), 3)
+    task = depths.task_of(project, RunSettings(backbone="resnet18"))
+    assert task and task.info.name == "resnet18"
+    assert task.amount == Amount(sum(each.train for each in counts), sum(each.val for each in counts), 3)
 
 
 def test_on_a_graphics_card_no_time_is_made_up(project: Project, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,14 @@ class Amount:
 
 
 @dataclass(frozen=True)
+class Task:
+    """What is to be trained: a backbone, on so many pictures."""
+
+    info: BackboneInfo
+    amount: Amount
+
+
+@dataclass(frozen=True)
 class Depth:
     """One way to freeze a backbone, and what it costs."""
 
@@ -75,12 +83,12 @@ RULES = (
 )
 
 
-def depths(info: BackboneInfo, amount: Amount, head_parameters: int, forward: Speed | None) -> tuple[Depth, ...]:
+def depths(task: Task, head_parameters: int, forward: Speed | None) -> tuple[Depth, ...]:
     """Every depth from nothing frozen to all, with exactly one wise; `forward` is the frozen backbone's speed on this computer.
 
     Where the backbone's stages are not known there are two, nothing and all. Its own classifier is then counted with it.
     """
-    stages = info.stages
+    info, amount, stages = task.info, task.amount, task.info.stages
     count = len(stages)
     whole = sum(stage.multiply_adds for stage in stages)
     last = wise_stages(amount)
