@@ -24,15 +24,19 @@ def fitting(project: Project, settings: RunSettings, info: BackboneInfo) -> RunS
     key = f"too deep of {project.folder}"
     try:
         settings.check_depth(info)
-    except SettingsError as error:
+    except SettingsError:
+        st.session_state[key] = (info.name, settings.freeze)
         settings = drafts.change(project, freeze=FALLBACK)
-        st.session_state[key] = (info.name, error)
-    backbone, problem = st.session_state.get(key, (None, None))
+    backbone, number = st.session_state.get(key, (None, 0))
     # Said until another depth or backbone is chosen: the draft that was wrong is gone as soon as this is drawn again.
-    if problem is not None and backbone == info.name and settings.freeze == FALLBACK:
+    if backbone == info.name and settings.freeze == FALLBACK:
+        count = len(info.stages)
         show_warning(
             SettingsError(
-                problem.message, fix=_("All but its last stage stays frozen instead. Choose another depth if you like.")
+                _("{backbone} has {count} stages, so {number} of them can't be frozen.").format(
+                    backbone=info.title, count=count, number=number
+                ),
+                fix=_("All but its last stage stays frozen instead. Choose another depth if you like."),
             )
         )
     else:

@@ -28,7 +28,7 @@ _STYLE = f"""
 .ts-range u {{ opacity: 0.4; }}
 .ts-table tr[aria-current] {{ background: color-mix(in srgb, {BAR} 16%, transparent); }}
 .ts-table tr[aria-current] th, .ts-table tr[aria-current] td {{ font-weight: 700; }}
-.ts-note {{ display: inline-block; padding: 0 0.4rem; border: 1px solid currentColor; border-radius: 1rem; font-size: 0.75rem;
+.ts-note {{ display: inline-block; padding: 0 0.3rem; border: 1px solid currentColor; border-radius: 1rem; font-size: 0.7rem;
   font-weight: 600; white-space: nowrap; }}
 @media (max-width: 640px) {{ .ts-table th, .ts-table td {{ padding: 0.35rem 0.3rem; }} }}
 </style>
