@@ -31,7 +31,7 @@ import sys
 if "transfer_core.runs.job_worker" in sys.orig_argv:
     from transfer_core.backbones import weights
     from transfer_core.backbones.published import Published
-    weights.published = lambda info: Published("Published", "https://example.org/{name}")
+    weights.published = lambda info: Published(info.name, "https://example.org/{name}")
 """
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from transfer_core.advice.speed import Measurement, Work, measurements, speed, speeds_file
 from transfer_core.backbones.catalogue import BackboneInfo, catalogue, timm_file
-from transfer_core.backbones.weights import KeptWeights, is_published, kept_weights, source_digest
+from transfer_core.backbones.weights import KeptWeights, digest_of_source, is_published, kept_weights
 from transfer_core.errors import TransferError
 from transfer_core.files import digest_of, read_json
 from transfer_core.models.folder import PARAMETERS
@@ -195,7 +195,7 @@ def _is_of(kept: KeptWeights, trained: Sequence[Listed]) -> bool:
     if kept.source not in (PARAMETERS, "model"):
         return False
     files = [row.weights for row in trained if row.info.name == kept.backbone and row.weights]
-    return any(_digest(*changed) == source_digest(kept) for file in files if (changed := _changed(Path(file))))
+    return any(_digest(*changed) == digest_of_source(kept) for file in files if (changed := _changed(Path(file))))
 
 
 @lru_cache(200)

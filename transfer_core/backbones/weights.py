@@ -115,12 +115,12 @@ def adopt(backbone: str, file: Path, source: str | None = None) -> KeptWeights:
     source = source or file.name
     file, source_digest = brought_file(file)
     for kept in kept_weights(info.name):
-        if kept.digest == source_digest or source_digest(kept) == source_digest:
+        if kept.digest == source_digest or digest_of_source(kept) == source_digest:
             return kept
     return _keep(info, file, source_digest, source)
 
 
-def source_digest(kept: KeptWeights) -> str:
+def digest_of_source(kept: KeptWeights) -> str:
     """The SHA-256 of the file that they were taken from; "" for the built-in ones."""
     return str((_record(kept.file) or {}).get("source_digest", ""))
 
@@ -148,7 +148,7 @@ def is_published(info: BackboneInfo, kept: KeptWeights) -> bool:
     if kept.built_in or kept.source == info.name:
         return True
     beginning = hash_in_name(info.weights_file)
-    return bool(beginning) and source_digest(kept).startswith(beginning)
+    return bool(beginning) and digest_of_source(kept).startswith(beginning)
 
 
 def fetch(backbone: str, progress: Progress | None = None, should_stop: ShouldStop | None = None) -> KeptWeights:
