@@ -13,7 +13,7 @@ from pages.ui.guard import guard
 from pages.ui.shortlist import Kind, Need, Order, Wanted, shortlist
 from pages.ui.words import plain
 from transfer_core.advice.listing import Listed, listing
-from transfer_core.backbones.catalogue import catalogue, timm_file
+from transfer_core.backbones.catalogue import timm_file
 from transfer_core.data.project import Project
 from transfer_core.i18n import _
 from transfer_core.training.settings import RunSettings
@@ -71,7 +71,7 @@ def _kind(rows: list[Listed]) -> Kind:
     names: dict[Kind, str] = {
         "suggested": _("Suggested"),
         "mine": _("My own"),
-        "all": _("All {count}").format(count=len(catalogue())),
+        "all": _("All {count}").format(count=len(rows)),
         "timm": _("From timm"),
     }
     if not any(row.origin in ("file", "trained") for row in rows):
@@ -103,12 +103,12 @@ def _wanted(kind: Kind) -> Wanted:
         "time": _("the quickest first"),
         "size": _("the smallest first"),
     }
-    with st.grid("auto", min_column_width=220, gap="small"):
+    with st.grid("auto", min_column_width=170, gap="small"):
         text = st.text_input(_("Search by name"), icon=":material/search:", key="search")
         minutes = st.selectbox(
             _("Time for your pictures"),
-            [None, *_MINUTES],
-            format_func=lambda value: _("any") if value is None else _("at most {count} min").format(count=value),
+            [0, *_MINUTES],
+            format_func=lambda value: _("at most {count} min").format(count=value) if value else _("any"),
             key="minutes",
         )
         need = st.selectbox(_("Memory"), list(get_args(Need)), format_func=needs.__getitem__, key="need")
@@ -131,10 +131,7 @@ def _card(project: Project, row: Listed) -> None:
             _describe(row)
         # A key without slashes and paths: it becomes a class in the page.
         key = f"choose-{row.info.name}" + (f"-{abs(hash(row.key))}" if row.weights else "")
-        explanation = plain(row.info.title)
-        if row.must_come_first:
-            explanation = _("Download its weights first: until then its name means weights of your own.")
-        if st.button(_("Choose"), key=key, help=explanation, disabled=row.must_come_first):
+        if st.button(_("Choose"), key=key, help=plain(row.info.title), disabled=row.must_come_first):
             choose(project, row.info.name, row.weights)
 
 
@@ -151,10 +148,12 @@ def _describe(row: Listed) -> None:
         if row.non_commercial:
             st.badge(_("Not for commercial use"), icon=":material/money_off:", color="orange")
         elif row.on_front:
-            st.badge(_("Sensible"), icon=":material/thumb_up:", color="green", help=_("None is both quicker and more accurate."))
+            st.badge(_("Best for its time"), icon=":material/trending_up:", color="green")
     st.markdown(" · ".join([accuracy_words(row), time_words(row), words.size(row.file_size)]))
     if row.origin in ("published", "timm"):
         downloads.draw(row.info)
+        if row.must_come_first:
+            st.caption(_("There are weights of your own for this network. To choose these instead, download them first."))
         if row.info.licence:
             st.caption(_("Licence of its weights:") + " " + plain(row.info.licence))
     else:
@@ -174,7 +173,7 @@ def _explanation() -> str:
                 "**Time**: how long this computer takes to look at all pictures of this project once, which is most of what the "
                 "quick plan does. Measured where the network ran here already, estimated for the others."
             ),
-            _("**Sensible**: no other network is both quicker on this computer and more accurate."),
+            _("**Best for its time**: no other network is both quicker on this computer and more accurate."),
             _("**MB**: the size of the file with what it has learned. It makes your model's file larger, too."),
             _(
                 "**Weights**: the file with those numbers. The starter's come with the program; others are downloaded once, "

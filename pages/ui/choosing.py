@@ -32,26 +32,28 @@ Row = Mapping[str, Any]
 
 
 def draw(project: Project, rows: Sequence[Listed], settings: RunSettings) -> None:
-    """Draw the way to a choice by the pictures themselves."""
+    """Draw the way to a choice by the pictures themselves, and the last one's outcome."""
     with st.container(border=True):
         st.header(_("Let your pictures choose"), anchor=False)
         job = jobs_view.newest(KIND, project.folder)
-        if not jobs_view.at_work(job):
-            _offer(project, rows, settings, job)
         jobs_view.follow(KIND, project.folder, _sentence)
-        if job is not None:
-            _outcome(project, job)
+        report = _outcome(job) if job is not None else None
+        if report:
+            _result(project, report, settings)
+        else:
+            st.markdown(
+                _(
+                    "The program looks at up to {most} of your pictures with each network whose weights are here, tries which tells "
+                    "your classes apart best, and recommends one."
+                ).format(most=f"{MOST:,}")
+            )
+        if not jobs_view.at_work(job):
+            _offer(project, rows, settings, _("Compare again") if job else _("Compare on my pictures"))
 
 
-def _offer(project: Project, rows: Sequence[Listed], settings: RunSettings, job: Job | None) -> None:
-    here = [row for row in rows if row.kept is not None]
+def _offer(project: Project, rows: Sequence[Listed], settings: RunSettings, label: str) -> None:
+    """The button that begins a choice, with what it would be among and how long it would take."""
     absent = [row for row in rows if row.origin == "published" and row.info.name in SUGGESTED and not row.here]
-    st.markdown(
-        _(
-            "The program looks at up to {most} of your pictures with each network whose weights are here, tries which tells your "
-            "classes apart best, and recommends one."
-        ).format(most=f"{MOST:,}")
-    )
     more = False
     if absent:
         size = words.size(sum(row.file_size for row in absent))
@@ -59,7 +61,7 @@ def _offer(project: Project, rows: Sequence[Listed], settings: RunSettings, job:
             _("Download the suggested ones too ({size}), so that there is more to choose from").format(size=size),
             key="choose-more",
         )
-    taking = [*here, *(absent if more else [])]
+    taking = [row for row in rows if row.kept is not None] + (absent if more else [])
     try:
         check_trainable(project)
         ready = not project.missing_sources()
@@ -71,13 +73,9 @@ def _offer(project: Project, rows: Sequence[Listed], settings: RunSettings, job:
             _("Only one network is here: download another one below, or tick the box, so that there is something to compare.")
         )
     with st.container(horizontal=True, vertical_alignment="center"):
-        pressed = st.button(
-            _("Compare again") if job else _("Compare on my pictures"),
-            icon=":material/compare_arrows:",
-            key="choose",
-            disabled=not ready or len(taking) < 2,
-        )
-        if ready and len(taking) >= 2:
+        able = ready and len(taking) >= 2
+        pressed = st.button(label, icon=":material/compare_arrows:", key="choose", disabled=not able)
+        if able:
             st.caption(_told_before(taking, project.table.count()), width="content")
     if pressed:
         with guard():
@@ -99,28 +97,28 @@ def _sentence(state: RunState) -> str:
     return (f"{plain(name)} · " if name else "") + progress.sentence(state)
 
 
-def _outcome(project: Project, job: Job) -> None:
+def _outcome(job: Job) -> dict[str, Any] | None:
+    """What came of the last choice; what went wrong is drawn."""
     state = watch.state_of(job)
     if state.status in ("failed", "died") and state.error is not None:
         show_error(state.error)
     elif state.status == "stopped":
         st.caption(_("It was stopped. What was found out so far is kept: it goes on from there."))
-    elif state.status == "finished":
-        report = job.report()
-        if report:
-            _result(project, report)
+    return job.report() if state.status == "finished" else None
 
 
-def _result(project: Project, report: Mapping[str, Any]) -> None:
+def _result(project: Project, report: Mapping[str, Any], settings: RunSettings) -> None:
     rows: list[Row] = list(report["rows"])
     best: Row | None = report.get("recommended")
     st.markdown(f":material/lightbulb: **{plain(report['why'])}**")
     if report.get("fingerprint") != _fingerprint(project):
         st.warning(_("Your pictures have changed since. Compare again to be sure."), icon=":material/history:")
-    if best is not None and st.button(
-        _("Use {name}").format(name=plain(best["label"])), type="primary", icon=":material/check:", key="use-recommended"
-    ):
-        _use(project, best)
+    if best is not None and _is_chosen(best, settings):
+        st.markdown(":green[:material/check_circle: " + _("It is the one that training starts from.") + "]")
+    elif best is not None:
+        label = _("Use {name}").format(name=plain(best["label"]))
+        if st.button(label, type="primary", icon=":material/check:", key="use-recommended"):
+            _use(project, best)
     _table(rows)
     st.caption(
         _(
@@ -128,10 +126,10 @@ def _result(project: Project, report: Mapping[str, Any]) -> None:
             "the bar is how unsure that number is. It is worked out for the best three; for the others, by the pictures most alike."
         ).format(count=f"{report['looked_at']:,}")
     )
-    others = [row for row in rows if not row["left_out"] and row != best][: _BUTTONS - 1]
+    others = [row for row in rows if not row["left_out"] and row != best and not _is_chosen(row, settings)][: _BUTTONS - 1]
     with st.container(horizontal=True, gap="small"):
         for number, row in enumerate(others):
-            if st.button(_("Use {name}").format(name=plain(row["label"])), key=f"use-{number}", type="tertiary"):
+            if st.button(_("Use {name}").format(name=plain(row["label"])), key=f"use-{number}"):
                 _use(project, row)
     for row in rows:
         if row["left_out"]:
@@ -171,6 +169,11 @@ def _time(row: Row) -> str:
 
 def _use(project: Project, row: Row) -> None:
     choose(project, str(row["backbone"]), setting_for(str(row["backbone"]), row["digest"]))
+
+
+def _is_chosen(row: Row, settings: RunSettings) -> bool:
+    backbone = str(row["backbone"])
+    return backbone == settings.backbone and setting_for(backbone, row["digest"]) == settings.weights
 
 
 def _fingerprint(project: Project) -> str:

@@ -17,6 +17,7 @@ from transfer_core.i18n import _
 _HEIGHT = 420
 _NAMED = 5  # points of the front that bear their names: more would lie on each other on a phone
 _TICKS = (1, 10, 60, 600, 3600, 36_000, 360_000)  # seconds
+_ROOM = 0.5  # decades of time
 _BESIDE = "#8a8f98"  # what is no more than context, on light and dark
 
 
@@ -62,23 +63,31 @@ def _chart(rows: list[Listed]) -> None:
                 hovertext=[_hover(row) for row in chosen],
                 hoverinfo="text",
             )
-    for row in _spread(best):
+    for number, row in enumerate(_spread(best)):
         figure.add_annotation(
             x=math.log10(row.seconds),
             y=row.accuracy,
             text=charts.escape(row.info.architecture),
             showarrow=False,
-            xanchor="right",
-            yanchor="bottom",
+            # The first one has the chart's edge on its left, and nothing on its right.
+            xanchor="right" if number else "left",
+            yanchor="bottom" if number else "top",
             font={"size": 12},
         )
     charts.lay_out(figure, _HEIGHT)
-    ticks = _ticks([row.seconds for row in rows])
+    rows = sorted(rows, key=lambda row: row.seconds)
+    ticks = _ticks(rows[0].seconds, rows[-1].seconds)
     figure.update_xaxes(
-        type="log", tickvals=ticks, ticktext=[words.short_duration(tick) for tick in ticks], title=_("Time for your pictures")
+        type="log",
+        tickvals=ticks,
+        ticktext=[words.short_duration(tick) for tick in ticks],
+        tickangle=0,
+        title=_("Time for your pictures"),
+        # Room on the left for the names, most of which end at their points.
+        range=[math.log10(rows[0].seconds) - _ROOM, math.log10(rows[-1].seconds) + 0.1],
     )
     figure.update_yaxes(title=_("Right on ImageNet, %"))
-    figure.update_layout(uirevision="front", legend={"orientation": "h", "y": -0.25, "x": 0, "yanchor": "top"})
+    figure.update_layout(uirevision="front", legend={"orientation": "h", "y": 1.02, "x": 0, "yanchor": "bottom"})
     st.plotly_chart(figure, key="front-chart", config=charts.CONFIG, alt=_alt(best))
 
 
@@ -107,8 +116,7 @@ def _spread(best: Sequence[Listed]) -> list[Listed]:
     return [best[round(place * (len(best) - 1) / (_NAMED - 1))] for place in range(_NAMED)]
 
 
-def _ticks(seconds: Sequence[float]) -> list[float]:
-    low, high = min(seconds), max(seconds)
+def _ticks(low: float, high: float) -> list[float]:
     return [tick for tick in _TICKS if low / 3 <= tick <= high * 3]
 
 

@@ -10,7 +10,7 @@ import streamlit as st
 from pages.ui import folders, jobs_view, watch
 from pages.ui.backbones import choose
 from pages.ui.guard import guard, show_error
-from pages.ui.words import plain
+from pages.ui.words import one_line, plain
 from transfer_core.backbones.catalogue import STARTER, catalogue
 from transfer_core.backbones.inspection import is_brought
 from transfer_core.data.project import Project
@@ -47,7 +47,7 @@ def _form(project: Project) -> None:
         text = st.text_input(_("File on this computer"), key="own-file")
         name = st.selectbox(
             _("The network the file is for"),
-            [None, *(name for name in everything if name != STARTER)],
+            ["", *(name for name in everything if name != STARTER)],
             format_func=lambda name: everything[name].title if name else _("Find out by itself"),
             key="own-network",
         )
@@ -56,7 +56,7 @@ def _form(project: Project) -> None:
                 file = folders.typed_path(text)
                 if file is None or not is_brought(file):
                     file = folders.typed_file(text)  # which says what is wrong
-                jobs.begin(KIND, {"file": str(file), "backbone": name}, project.folder)
+                jobs.begin(KIND, {"file": str(file), "backbone": name or None}, project.folder)
                 st.rerun()
 
 
@@ -121,6 +121,4 @@ def _some(names: Sequence[str]) -> str:
 
 def _code(name: str) -> str:
     """A parameter's name inside backticks, which end at another one."""
-    from pages.ui.words import one_line
-
     return one_line(name).replace("`", "'")[:80] or "?"

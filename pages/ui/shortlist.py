@@ -57,6 +57,13 @@ def _fits(row: Listed, wanted: Wanted) -> bool:
     return in_time and (wanted.need == "any" or memory <= wanted.memory) and (row.here or not wanted.here)
 
 
+def _rank(row: Listed) -> int:
+    """What is the user's own first, then what suits most people, then what nothing else beats."""
+    if row.origin in ("file", "trained") or row.info.name == STARTER:
+        return 0
+    return 1 if row.info.name in SUGGESTED else 2 if row.on_front else 3
+
+
 _KINDS: dict[Kind, Callable[[Listed], bool]] = {
     "suggested": lambda row: row.origin == "published" and row.info.name in SUGGESTED,
     "mine": lambda row: row.origin in ("file", "trained"),
@@ -64,13 +71,8 @@ _KINDS: dict[Kind, Callable[[Listed], bool]] = {
     "timm": lambda row: row.origin == "timm",
 }
 _ORDERS: dict[Order, Callable[[Listed], tuple[float, ...]]] = {
-    # The starter, what is the user's own, the front; each from quick to slow. What may not be used freely comes last.
-    "sensible": lambda row: (
-        row.non_commercial,
-        row.info.name != STARTER and row.origin not in ("file", "trained") and not row.on_front,
-        row.info.name != STARTER,
-        row.seconds,
-    ),
+    # Each from quick to slow, and last what may not be used freely.
+    "sensible": lambda row: (row.non_commercial, _rank(row), row.seconds),
     "accuracy": lambda row: (-(row.accuracy or 0.0), row.seconds),
     "time": lambda row: (row.seconds, -(row.accuracy or 0.0)),
     "size": lambda row: (row.file_size, row.seconds),
