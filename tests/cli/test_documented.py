@@ -16,7 +16,7 @@ CONTRACT = {
     "train": "DATA --test --plan --backbone --weights --config --set --out --device --threads --seed --json",
     "predict": "MODEL PATH --csv --copy-into --json",
     "evaluate": "MODEL DATA --json",
-    "backbones": "--json",
+    "backbones": "--for --download --minutes --json",
     "weights list": "--json",
     "weights fetch": "BACKBONE --json",
     "weights add": "FILE --backbone --check --json",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from transfer_core.advice.speed import Work
+from transfer_core.advice.speed import Work, speed
 from transfer_core.backbones.catalogue import BackboneInfo, catalogue
 from transfer_core.backbones.weights import KeptWeights, kept_published, kept_weights
 from transfer_core.features.extract import Forward
@@ -80,13 +80,28 @@ def at_size(whole: Candidate, size: int) -> Candidate:
     )
 
 
-def candidates(download: bool = False) -> list[Candidate]:
-    """All weights that are here, each with its backbone; with `download` also those that may be fetched and recommended."""
+def candidates(download: bool = False, threads: int = 1) -> list[Candidate]:
+    """All weights that are here, each with its backbone; with `download` also the sensible ones among those that may be fetched.
+
+    Sensible is what may be recommended, and what no other beats in published accuracy without taking longer here, on `threads` threads:
+    nobody wants ten gigabytes fetched to be told that most of them were not worth it.
+    """
     known = catalogue()
     # Weights may be here that a newer program brought, of a backbone that this one does not know.
     here = [candidate(known[kept.backbone], kept) for kept in kept_weights() if kept.backbone in known]
     if not download:
         return here
     names = {each.backbone for each in here}
-    others = [candidate(info, None) for name, info in known.items() if name not in names]
-    return here + [each for each in others if each.commercial]
+    published = [candidate(info, None) for info in known.values() if info.weights]
+    free = [each for each in published if each.commercial and each.accuracy is not None]
+    return here + [each for each in undominated(free, threads) if each.backbone not in names]
+
+
+def undominated(among: list[Candidate], threads: int) -> list[Candidate]:
+    """Those that no other beats in accuracy without taking longer, the fastest first."""
+    best, front = 0.0, []
+    for each in sorted(among, key=lambda each: (-speed(each.work, threads).images_per_second, -(each.accuracy or 0.0))):
+        if (each.accuracy or 0.0) > best:
+            best = each.accuracy or 0.0
+            front.append(each)
+    return front

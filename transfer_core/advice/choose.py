@@ -17,6 +17,8 @@ from transfer_core.advice.scores import RIGHT, WRONG
 from transfer_core.data.project import Project
 from transfer_core.data.scan import check_trainable, scan
 from transfer_core.i18n import _
+from transfer_core.training.choices import choose_threads
+from transfer_core.training.settings import RunSettings
 
 
 def choose_for(
@@ -34,7 +36,14 @@ def choose_for(
     project = Project.for_source(data)
     scan(project, checkpoint=checkpoint)
     check_trainable(project)
-    return choose(project, candidates(download), seconds, threads, progress=progress, checkpoint=checkpoint)
+    return choose(
+        project,
+        candidates(download, choose_threads(RunSettings(threads=threads))),
+        seconds,
+        threads,
+        progress=progress,
+        checkpoint=checkpoint,
+    )
 
 
 def choose(

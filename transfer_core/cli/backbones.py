@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from transfer_core.cli import output
+from transfer_core.cli import choosing, output
 from transfer_core.cli.words import Commands, add_command
 from transfer_core.i18n import _
 
@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = add_command(commands, "backbones", _("list the pretrained networks to start from"), "backbones")
+    choosing.add_arguments(parser)
     parser.set_defaults(run_command=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the catalogue."""
+    """Print the catalogue, or rank what is at hand on the user's pictures."""
+    if options.data is not None:
+        return choosing.rank(options)
     from transfer_core.backbones.catalogue import catalogue
 
     show(catalogue().values(), options.json)

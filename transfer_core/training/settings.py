@@ -94,10 +94,8 @@ class RunSettings(BaseModel):
             return cls.model_validate(values)
         except ValidationError as error:
             problems = [
-                _("{field}: {problem}, got {value!r}").format(
-                    field=".".join(str(part) for part in item["loc"]), problem=item["msg"], value=item["input"]
-                )
-                for item in error.errors()
+                _("{field}: {problem}, got {value!r}").format(field=field, problem=problem, value=value)
+                for field, (problem, value) in _by_field(error).items()
             ]
             raise SettingsError(
                 _("These settings don't fit: {problems}.").format(problems="; ".join(problems)),
@@ -123,3 +121,13 @@ class RunSettings(BaseModel):
             document.add(tomlkit.comment(field.description or ""))
             document.add(name, value)
         write_text(path, tomlkit.dumps(document))
+
+
+def _by_field(error: ValidationError) -> dict[str, tuple[str, Any]]:
+    """What is wrong with each field, and what was given: one that takes a word or a number is told once, with both ways."""
+    problems: dict[str, tuple[str, Any]] = {}
+    for item in error.errors():
+        field = str(item["loc"][0]) if item["loc"] else "?"
+        before = problems.get(field)
+        problems[field] = (f"{before[0]}; {item['msg']}" if before else item["msg"], item["input"])
+    return problems
