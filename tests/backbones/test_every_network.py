@@ -40,15 +40,26 @@ def torchvisions(info: BackboneInfo) -> tuple[nn.Module, list[Tensor]]:
         network.eval()
         for norm in norms:
             norm.momentum = 1.0
+            nn.init.constant_(
+                norm.weight, 0.3
+            )  # as small as training makes it: else a hundred random blocks amplify every rounding
             norm.train()
         with torch.no_grad():
-            network(noise(info, 8))
+            network(noise(info))
     return network.eval(), given
 
 
-def noise(info: BackboneInfo, count: int) -> Tensor:
-    """Random pictures as the network wants them; those it is asked about are of the kind that its statistics were measured on."""
-    pixels = torch.rand(count, 3, side(info), side(info), generator=torch.Generator().manual_seed(count))
+def pixels_of(info: BackboneInfo) -> np.ndarray:
+    """Random pictures; the network is asked about the first of those that its statistics were measured on.
+
+    With random parameters others would drive it far from them, where any two ways of rounding part.
+    """
+    return np.random.default_rng(1).integers(0, 256, (8, side(info), side(info), 3), dtype=np.uint8)
+
+
+def noise(info: BackboneInfo) -> Tensor:
+    """The same as the network wants them."""
+    pixels = torch.from_numpy(pixels_of(info)).permute(0, 3, 1, 2) / 255
     return (pixels - torch.tensor(info.mean).view(3, 1, 1)) / torch.tensor(info.std).view(3, 1, 1)
 
 
@@ -64,7 +75,7 @@ def test_there_are_eighty() -> None:
 def test_a_network_from_its_stages_to_its_folder(name: str, tmp_path: Path) -> None:
     info = backbone_info(name)
     network, given = torchvisions(info)
-    pictures = noise(info, 1)
+    pictures = noise(info)[:1]
     with torch.no_grad():
         given.clear()
         network(pictures)
@@ -77,7 +88,10 @@ def test_a_network_from_its_stages_to_its_folder(name: str, tmp_path: Path) -> N
         for boundary in (1, len(backbone.stages) - 1):
             found = backbone.suffix(boundary)(backbone.prefix(boundary)(pictures))
             assert close(found, expected, 1e-5), f"composition at boundary {boundary}"
-        assert close(folded(backbone, side(info))(pictures), expected, 1e-4), "folding"
+        # Random networks amplify roundings, the deepest beyond the limits: no two ways of computing agree better than float32 itself.
+        exact = backbone.double()(pictures.double()).float()
+        rounding = float((backbone.float()(pictures) - exact).abs().max() / exact.abs().max())
+        assert close(folded(backbone, side(info))(pictures), expected, max(1e-4, 4 * rounding)), "folding"
     model = TransferModel(backbone, ["a", "b", "c"]).eval()
     assert model(pictures).shape == (1, 3)
     weight = sum(tensor.numel() * tensor.element_size() for tensor in backbone.state_dict().values())
@@ -86,7 +100,7 @@ def test_a_network_from_its_stages_to_its_folder(name: str, tmp_path: Path) -> N
             export_features(backbone, side(info), tmp_path / "graph.onnx")
         assert caught.value.code == "graph-too-large"
         return
-    check_cuts(backbone, side(info), tmp_path / "graph.onnx")
+    check_cuts(backbone, side(info), tmp_path / "graph.onnx", max(1e-4, 4 * rounding))
     model.view = View(side(info), side(info))
     loaded = TransferModel.load(model.save(tmp_path / "model"))
     with torch.no_grad():
@@ -104,17 +118,17 @@ def check_stages(backbone: Backbone) -> None:
     backbone.freeze("none")
 
 
-def check_cuts(backbone: Backbone, size: int, file: Path) -> None:
+def check_cuts(backbone: Backbone, size: int, file: Path, tolerance: float) -> None:
     difference, shapes = export_features(backbone, size, file)
     made = Graph(file, 0.0, difference, size, shapes)
-    pixels = np.random.default_rng(1).integers(0, 256, (1, size, size, 3), dtype=np.uint8)
+    pixels = pixels_of(backbone.info)[:1]
     with torch.no_grad():
         expected = FromPixels(backbone)(torch.from_numpy(pixels))
     for boundary in (1, made.stages - 1):
         before = run(made.cut(0, boundary), "pixels", pixels)
         after = run(made.cut(boundary, made.stages), made.boundary_name(boundary), before)
-        assert close(torch.from_numpy(before), expected[boundary - 1], 1e-4), f"before boundary {boundary}"
-        assert close(torch.from_numpy(after), expected[-1], 1e-4), f"after boundary {boundary}"
+        assert close(torch.from_numpy(before), expected[boundary - 1], tolerance), f"before boundary {boundary}"
+        assert close(torch.from_numpy(after), expected[-1], tolerance), f"after boundary {boundary}"
 
 
 def run(graph: bytes, name: str, value: np.ndarray) -> np.ndarray:
