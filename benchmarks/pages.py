@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +82,38 @@ def ticks(page: Any, count: int) -> list[float]:
     return times[:count]
 
 
+def answer(page: Any, act: Callable[[], Any]) -> float:
+    """Seconds from the browser's first word after `act()` to the server's last word on it."""
+    session = page.context.new_cdp_session(page)
+    frames: list[tuple[float, str]] = []
+    session.on("Network.webSocketFrameSent", lambda event: frames.append((event["timestamp"], "sent")))
+    session.on("Network.webSocketFrameReceived", lambda event: frames.append((event["timestamp"], "received")))
+    session.send("Network.enable")
+    act()
+    page.wait_for_timeout(1500)  # shorter than what a page at rest waits before it looks around again
+    session.detach()
+    began = next(moment for moment, kind in frames if kind == "sent")
+    following = next((moment for moment, kind in frames if kind == "sent" and moment > began + 0.02), float("inf"))
+    return max(moment for moment, kind in frames if kind == "received" and moment < following) - began
+
+
+def catalogue(page: Any, address: str) -> tuple[float, list[float]]:
+    """Seconds of the catalogue's first drawing, the page's frame included, and of filters and orders after that."""
+    first = answer(page, lambda: page.goto(address))
+    page.get_by_text(re.compile(r"^All \d+$")).click()
+    page.wait_for_timeout(1500)
+    search = page.get_by_label("Search by name")
+    times = []
+    for text in ("resnet", "v2", "convnext", ""):
+        search.fill(text)
+        times.append(answer(page, lambda: search.press("Enter")))
+    order = page.get_by_role("combobox", name=re.compile("Order"))
+    for name in ("the most accurate first", "the quickest first", "the smallest first"):
+        order.click()
+        times.append(answer(page, page.get_by_role("option", name=name).click))
+    return first, times
+
+
 def stop(process: subprocess.Popen[str]) -> None:
     """End the page server."""
     process.send_signal(signal.SIGINT)
@@ -117,6 +151,10 @@ def main(arguments: list[str] | None = None) -> Report:
         report.details["first page"] = times
         report.add("first page, from the command to the title on the screen", statistics.median(times), 2.5, unit="s")
         page = browser.new_page()
+        first, filtered = catalogue(page, f"http://localhost:{port}/Backbone?project={project.folder.name}")
+        report.details["catalogue"] = {"first": first, "filtered": filtered}
+        report.add("the catalogue's first drawing, on a server just started", first, 0.5, unit="s")
+        report.add("filter and order of the catalogue, median", statistics.median(filtered), 0.15, unit="s")
         quick = create_run(project, RunSettings())
         launch.start(quick)
         while not read_state(quick).ended:

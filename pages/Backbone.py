@@ -1,6 +1,6 @@
 """Backbone: the pretrained network that training starts from."""
 
-from pages.ui import backbones, downloads, frame, steps
+from pages.ui import backbones, choosing, downloads, drafts, frame, own_weights, steps
 from transfer_core.i18n import _
 
 with frame.page("backbone") as here:
@@ -11,8 +11,11 @@ with frame.page("backbone") as here:
             "classes. The one that is chosen is a good start: you can go on."
         ),
     )
-    chosen = backbones.draw_chosen(here.project)
+    settings = drafts.read(here.project)
+    rows = backbones.rows_of(here.project, settings)
+    backbones.draw_chosen(rows, settings)
     steps.forward(_("Next: train"), "train", here.project)
-    backbones.draw_choice(here.project, chosen)
-    backbones.draw_own_file(here.project)
+    choosing.draw(here.project, rows, settings)
+    backbones.draw_catalogue(here.project, rows, settings)
+    own_weights.draw(here.project)
     downloads.watch_others()

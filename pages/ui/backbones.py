@@ -1,140 +1,164 @@
-"""The backbones to choose from: how good, how large, how much work, and whether their weights are here."""
+"""The backbones to choose from, as cards: how good, how long on this computer, how large, and whether their weights are here."""
 
 from __future__ import annotations
 
+from typing import get_args
+
+import psutil
 import streamlit as st
 
-from pages.ui import downloads, drafts, folders, words
+from pages.ui import downloads, drafts, frontier, timm_offer, words
+from pages.ui.facts import accuracy_words, is_chosen, time_words
 from pages.ui.guard import guard
+from pages.ui.shortlist import Kind, Need, Order, Wanted, shortlist
 from pages.ui.words import plain
-from transfer_core.backbones.catalogue import STARTER, BackboneInfo, catalogue
-from transfer_core.backbones.weights import kept_weights
+from transfer_core.advice.listing import Listed, listing
+from transfer_core.backbones.catalogue import timm_file
 from transfer_core.data.project import Project
 from transfer_core.i18n import _
 from transfer_core.training.settings import RunSettings
 
-# From small to large, each clearly better or clearly quicker than its neighbours.
-SUGGESTED = (
-    STARTER,
-    "mobilenet_v3_large",
-    "mobilenet_v2",
-    "efficientnet_b0",
-    "resnet18",
-    "resnet50",
-    "convnext_tiny",
-    "efficientnet_v2_s",
-)
-
-
 _PAGE = 10
+_MINUTES = (1, 5, 15, 60)
 
 
-def draw_chosen(project: Project) -> RunSettings:
+def rows_of(project: Project, settings: RunSettings) -> list[Listed]:
+    """All there is to start from, with its time for the project's pictures."""
+    return listing(project.table.count(), settings.threads)
+
+
+def draw_chosen(rows: list[Listed], settings: RunSettings) -> None:
     """Say which backbone the next training starts from."""
-    settings = drafts.read(project)
-    info = catalogue().get(settings.backbone)
+    row = next((row for row in rows if is_chosen(row, settings)), None)
+    # A file that was not taken in yet: the network's time and size are known from its published weights.
+    network = row or next((row for row in rows if row.info.name == settings.backbone), None)
     with st.container(border=True, gap="xsmall"):
         st.caption(_("Chosen now"))
-        st.markdown(f"**{plain(info.title if info else settings.backbone)}**")
-        if info is not None:
-            st.markdown(_facts(info, catalogue()[STARTER]))
-            _whether_here(info, bool(settings.weights))
-        if settings.weights:
+        if network is None:
+            st.markdown(f"**{plain(settings.backbone)}**")
+        elif row is not None:
+            _describe(row)
+        else:
+            st.markdown(f"**{plain(network.info.title)}**")
+            st.markdown(" · ".join([_("your own weights"), time_words(network)]))
+        if settings.weights and row is None:
             st.caption(_("With the weights in this file of yours:") + " " + plain(settings.weights))
-    return settings
 
 
-def draw_choice(project: Project, settings: RunSettings) -> None:
-    """Draw the backbones, each with a button to choose it."""
-    st.header(_("Others"), anchor=False)
+def draw_catalogue(project: Project, rows: list[Listed], settings: RunSettings) -> None:
+    """Draw what there is to choose from, filtered and sorted, each with a button to choose it."""
+    st.header(_("Choose yourself"), anchor=False)
+    kind = _kind(rows)
+    if kind == "timm":
+        timm_offer.draw()
+    wanted = Wanted(kind) if kind == "suggested" else _wanted(kind)
+    shown = shortlist(rows, wanted)
     with st.expander(_("What the numbers mean"), icon=":material/help:"):
         st.markdown(_explanation())
-    everything = catalogue()
-    kept = {weights.backbone for weights in kept_weights()}
-    which = {
+    frontier.draw(shown if kind != "suggested" else rows)
+    shown = [row for row in shown if not is_chosen(row, settings)]
+    page = 1
+    if len(shown) > _PAGE:
+        st.caption(_("{count} of them").format(count=len(shown)))
+        page = st.pagination(-(-len(shown) // _PAGE), key=f"page-{hash(wanted)}")
+    for row in shown[(page - 1) * _PAGE : page * _PAGE]:
+        _card(project, row)
+    if not shown:
+        st.caption(_nothing(wanted))
+
+
+def _kind(rows: list[Listed]) -> Kind:
+    names: dict[Kind, str] = {
         "suggested": _("Suggested"),
-        "here": _("Here already"),
-        "all": _("All {count}").format(count=len(everything)),
+        "mine": _("My own"),
+        "all": _("All {count}").format(count=len(rows)),
+        "timm": _("From timm"),
     }
-    chosen = st.segmented_control(
+    if not any(row.origin in ("file", "trained") for row in rows):
+        del names["mine"]
+    if timm_file() is None:
+        del names["timm"]
+    chosen: Kind | None = st.segmented_control(
         _("Which to show"),
-        list(which),
+        list(names),
         default="suggested",
         required=True,
-        format_func=which.__getitem__,
+        format_func=names.__getitem__,
         label_visibility="collapsed",
+        key="which",
     )
-    names = {"suggested": list(SUGGESTED), "here": [name for name in everything if name in kept]}
-    shown = [everything[name] for name in names.get(chosen or "suggested", everything)]
-    shown = [info for info in shown if info.name != settings.backbone or settings.weights]
-    if chosen == "all":
-        shown = _searched(shown)
-    shown.sort(key=lambda info: (info.name != STARTER, info.multiply_adds))
-    page = st.pagination(-(-len(shown) // _PAGE), key=f"page-{chosen}") if len(shown) > _PAGE else 1
-    for info in shown[(page - 1) * _PAGE : page * _PAGE]:
-        _card(project, info, everything[STARTER])
-    if not shown:
-        st.caption(_("None but the chosen one."))
+    return chosen or "suggested"
 
 
-def draw_own_file(project: Project) -> None:
-    """Let the user name a file with weights of their own."""
-    with st.expander(_("Use a file with weights of your own"), icon=":material/upload_file:"):
-        st.markdown(
-            _(
-                "Weights are the numbers that a network has learned. If this computer has no internet, or you have trained "
-                "weights yourself, give a file in torchvision's format (.pth, .pt or .safetensors). It is checked when training "
-                "begins, and it is only read."
-            )
+def _wanted(kind: Kind) -> Wanted:
+    """The filters, as they are set."""
+    needs: dict[Need, str] = {
+        "any": _("any"),
+        "frozen": _("enough is free for the quick plan"),
+        "training": _("enough is free to train all of it"),
+    }
+    orders: dict[Order, str] = {
+        "sensible": _("the sensible ones first"),
+        "accuracy": _("the most accurate first"),
+        "time": _("the quickest first"),
+        "size": _("the smallest first"),
+    }
+    with st.grid("auto", min_column_width=170, gap="small"):
+        text = st.text_input(_("Search by name"), icon=":material/search:", key="search")
+        minutes = st.selectbox(
+            _("Time for your pictures"),
+            [0, *_MINUTES],
+            format_func=lambda value: _("at most {count} min").format(count=value) if value else _("any"),
+            key="minutes",
         )
-        everything = catalogue()
-        with st.form("own-weights", border=False):
-            name = st.selectbox(
-                _("The network the file is for"),
-                [name for name in everything if name != STARTER],
-                format_func=lambda name: everything[name].title,
-            )
-            text = st.text_input(_("File on this computer"))
-            if st.form_submit_button(_("Use this file"), icon=":material/check:"):
-                with guard():
-                    drafts.change(project, backbone=name, weights=str(folders.typed_file(text)))
-                    st.rerun()
+        need = st.selectbox(_("Memory"), list(get_args(Need)), format_func=needs.__getitem__, key="need")
+        order = st.selectbox(_("Order"), list(get_args(Order)), format_func=orders.__getitem__, key="order")
+    here = st.toggle(_("Only those whose weights are here"), key="only-here")
+    # In steps: as a part of what is wanted, a number that never stands still would turn the pages back at every look.
+    memory = psutil.virtual_memory().available // 10**8 * 1e8 if need != "any" else 0.0
+    return Wanted(kind, text, minutes * 60 if minutes else None, need, memory, here, order)
 
 
-def _card(project: Project, info: BackboneInfo, starter: BackboneInfo) -> None:
+def _nothing(wanted: Wanted) -> str:
+    if wanted.kind == "timm" and not any([wanted.words, wanted.seconds, wanted.here, wanted.need != "any"]):
+        return _("timm's networks are not added yet.")
+    return _("None but the chosen one.") if wanted.kind == "suggested" else _("Nothing is like that. Ask for less above.")
+
+
+def _card(project: Project, row: Listed) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         with st.container(gap="xsmall"):
-            st.markdown(f"**{plain(info.title)}**")
-            st.markdown(_facts(info, starter))
-            _whether_here(info)
-        if st.button(_("Choose"), key=f"choose-{info.name}", help=plain(info.title)):
-            with guard():
-                drafts.change(project, backbone=info.name, weights=None)
-                st.rerun()
+            _describe(row)
+        # A key without slashes and paths: it becomes a class in the page.
+        key = f"choose-{row.info.name}" + (f"-{abs(hash(row.key))}" if row.weights else "")
+        if st.button(_("Choose"), key=key, help=plain(row.info.title), disabled=row.must_come_first):
+            choose(project, row.info.name, row.weights)
 
 
-def _facts(info: BackboneInfo, starter: BackboneInfo) -> str:
-    accuracy = _("made for quick starts")
-    if info.accuracy:
-        accuracy = _("{share} on ImageNet").format(share=words.percent(info.accuracy / 100, 1))
-    times = info.multiply_adds / starter.multiply_adds if starter.multiply_adds else 1.0
-    work = _("the least work") if times < 1.5 else _("{times} times the starter's work").format(times=f"{times:,.0f}")
-    parameters = _("{count} million parameters").format(count=f"{info.parameters / 1e6:.1f}")
-    return " · ".join([accuracy, work, parameters])
+def choose(project: Project, backbone: str, weights: str | None) -> None:
+    """Have the next training start from this."""
+    with guard():
+        drafts.change(project, backbone=backbone, weights=weights)
+        st.rerun()
 
 
-def _whether_here(info: BackboneInfo, own_file: bool = False) -> None:
-    if own_file:
-        downloads.here()
+def _describe(row: Listed) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**{plain(row.info.title)}**", width="content")
+        if row.non_commercial:
+            st.badge(_("Not for commercial use"), icon=":material/money_off:", color="orange")
+        elif row.on_front:
+            st.badge(_("Best for its time"), icon=":material/trending_up:", color="green")
+    st.markdown(" · ".join([accuracy_words(row), time_words(row), words.size(row.file_size)]))
+    if row.origin in ("published", "timm"):
+        downloads.draw(row.info)
+        if row.must_come_first:
+            st.caption(_("There are weights of your own for this network. To choose these instead, download them first."))
+        if row.info.licence:
+            st.caption(_("Licence of its weights:") + " " + plain(row.info.licence))
     else:
-        downloads.draw(info)
-    if info.licence and info.licence != "Apache-2.0":
-        st.caption(_("Its weights have a licence of their own:") + " " + plain(info.licence))
-
-
-def _searched(shown: list[BackboneInfo]) -> list[BackboneInfo]:
-    wanted = st.text_input(_("Search by name"), icon=":material/search:").lower().split()
-    return [info for info in shown if all(word in f"{info.name} {info.title}".lower() for word in wanted)]
+        downloads.here()
+        st.caption((_("From your file") if row.origin == "file" else _("From your training")) + ": " + plain(row.source))
 
 
 def _explanation() -> str:
@@ -145,8 +169,12 @@ def _explanation() -> str:
                 "**On ImageNet**: how often the network is right on a public test with a thousand kinds of things. "
                 "Higher usually means that it also does better on your pictures."
             ),
-            _("**Work**: how long it takes to look at one picture, measured against the starter, the quickest one."),
-            _("**Parameters**: the numbers it has learned. More of them make the model's file larger."),
+            _(
+                "**Time**: how long this computer takes to look at all pictures of this project once, which is most of what the "
+                "quick plan does. Measured where the network ran here already, estimated for the others."
+            ),
+            _("**Best for its time**: no other network is both quicker on this computer and more accurate."),
+            _("**MB**: the size of the file with what it has learned. It makes your model's file larger, too."),
             _(
                 "**Weights**: the file with those numbers. The starter's come with the program; others are downloaded once, "
                 "or come from a file."

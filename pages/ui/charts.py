@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _HEIGHT = 280
 _MOST_POINTS = 500  # of a curve: more can't be told apart
 _CELLS_WITH_NUMBERS = 15  # classes up to which a matrix has its counts written in
-_CONFIG = {"displayModeBar": False, "scrollZoom": False}
+CONFIG = {"displayModeBar": False, "scrollZoom": False}
 
 
 def curves(epochs: Sequence[dict[str, Any]], planned: int, key: str) -> None:
@@ -50,14 +50,14 @@ def _curve(epochs: Sequence[dict[str, Any]], planned: int, what: str, key: str) 
             x = [number for number, _epoch in shown]
             figure.add_scatter(x=x, y=values, mode="lines+markers" if len(x) < 60 else "lines", name=name, connectgaps=True)
             last.append(f"{name} {_number(values[-1], what)}")
-    _lay_out(figure, _HEIGHT)
+    lay_out(figure, _HEIGHT)
     legend = {"orientation": "h", "y": 1.15, "x": 0}
     figure.update_layout(uirevision=key, xaxis_title=_("Epoch"), hovermode="x unified", legend=legend)
     figure.update_xaxes(range=[0.5, max(planned, len(epochs)) + 0.5], dtick=1 if planned <= 15 else None)
     if what == "accuracy":
         figure.update_yaxes(tickformat=".0%", rangemode="tozero", range=[0, 1.02])
     alt = _("After epoch {epoch}: {values}").format(epoch=len(epochs), values=", ".join(last))
-    st.plotly_chart(figure, key=key, config=_CONFIG, alt=alt)
+    st.plotly_chart(figure, key=key, config=CONFIG, alt=alt)
 
 
 def confusion(results: Results, key: str) -> None:
@@ -89,14 +89,14 @@ def confusion(results: Results, key: str) -> None:
             ygap=1,
         )
     )
-    _lay_out(figure, min(900, 140 + max(160, 34 * len(labels))))
+    lay_out(figure, min(900, 140 + max(160, 34 * len(labels))))
     figure.update_xaxes(title=_("Answered"), tickvals=places, ticktext=labels, tickangle=-40, side="bottom", automargin=True)
     figure.update_yaxes(title=_("Really"), tickvals=places, ticktext=labels, autorange="reversed", automargin=True)
     right = sum(matrix[place][place] for place in places)
     st.plotly_chart(
         figure,
         key=key,
-        config=_CONFIG,
+        config=CONFIG,
         alt=_("{right} of {count} pictures lie on the diagonal: they were answered rightly").format(
             right=right, count=sum(map(sum, matrix))
         ),
@@ -113,7 +113,8 @@ def escape(label: str, most: int = 24) -> str:
     return html.escape(text if len(text) <= most else text[: most - 1] + "…", quote=False)
 
 
-def _lay_out(figure: go.Figure, height: int) -> None:
+def lay_out(figure: go.Figure, height: int) -> None:
+    """Give a chart its height, without the margins that a title would need."""
     figure.update_layout(height=height, margin={"l": 8, "r": 8, "t": 8, "b": 8})
 
 

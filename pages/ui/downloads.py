@@ -10,7 +10,7 @@ import streamlit as st
 from pages.ui import progress, watch, words
 from pages.ui.guard import fragment, guard, show_error
 from transfer_core.backbones.catalogue import BackboneInfo
-from transfer_core.backbones.weights import kept_weights
+from transfer_core.backbones.weights import kept_published
 from transfer_core.i18n import _
 from transfer_core.runs import control, jobs
 from transfer_core.runs.jobs import Job
@@ -38,7 +38,7 @@ class Standing:
 
 def draw(info: BackboneInfo) -> None:
     """Say whether the weights are here, or draw their download, again every second while it goes on."""
-    standing, _job = _standing(info.name)
+    standing, _job = _standing(info)
     fragment(TICK if standing.coming else None)(_part)(info, standing)
 
 
@@ -62,14 +62,14 @@ def _at_work() -> frozenset[str]:
     return frozenset(job.id for job in jobs.list_jobs() if job.kind == KIND and watch.state_of(job).status in watch.ACTIVE)
 
 
-def _standing(name: str) -> tuple[Standing, Job | None]:
-    job = jobs.find_job(KIND, {"backbone": name})
+def _standing(info: BackboneInfo) -> tuple[Standing, Job | None]:
+    job = jobs.find_job(KIND, {"backbone": info.name})
     status = watch.state_of(job).status if job else None
-    return Standing(bool(kept_weights(name)), job.id if job else None, status), job
+    return Standing(kept_published(info) is not None, job.id if job else None, status), job
 
 
 def _part(info: BackboneInfo, known: Standing) -> None:
-    standing, job = _standing(info.name)
+    standing, job = _standing(info)
     if standing != known:
         st.rerun()
     if standing.here:

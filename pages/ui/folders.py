@@ -35,7 +35,7 @@ class Inside:
 
 def typed_folder(text: str) -> Path:
     """The folder that somebody typed or pasted; raises DataError saying what is wrong with it."""
-    folder = _typed(text)
+    folder = typed_path(text)
     if folder is None:
         raise DataError(
             _("No folder was given."),
@@ -48,7 +48,7 @@ def typed_folder(text: str) -> Path:
 
 def typed_file(text: str) -> Path:
     """The file that somebody typed or pasted; raises DataError when there is none."""
-    file = _typed(text)
+    file = typed_path(text)
     if file is None or not file.is_file():
         raise DataError(
             _("There is no file {file}.").format(file=file) if file else _("No file was given."),
@@ -59,7 +59,8 @@ def typed_file(text: str) -> Path:
     return file
 
 
-def _typed(text: str) -> Path | None:
+def typed_path(text: str) -> Path | None:
+    """The path that somebody typed or pasted, whatever is there; None for none."""
     text = text.strip().strip("\"'").strip()
     if text.startswith("file:"):
         text = unquote(urlsplit(text).path)

@@ -70,9 +70,14 @@ def sentence(state: RunState, epochs: int = 0) -> str:
         parts.append(_("{done} of {total}").format(done=f"{told.get('done') or 0:,}", total=f"{told['total']:,}"))
     if told.get("images_per_second"):
         parts.append(_("{number} pictures a second").format(number=f"{told['images_per_second']:.0f}"))
-    if (told.get("eta_seconds") or 0) >= 1:
-        parts.append(_("about {time} left").format(time=words.duration(told["eta_seconds"])))
-    return " · ".join(parts)
+    return " · ".join(parts) + time_left(told)
+
+
+def time_left(told: Mapping[str, Any]) -> str:
+    """The time that is left, to be put behind the rest of a sentence; "" while it is not known, or nothing to speak of."""
+    if (told.get("eta_seconds") or 0) < 1:
+        return ""
+    return " · " + _("about {time} left").format(time=words.duration(told["eta_seconds"]))
 
 
 def download(told: Mapping[str, Any]) -> str:
@@ -83,6 +88,4 @@ def download(told: Mapping[str, Any]) -> str:
     parts = [_("{done} of {total}").format(done=words.size(done), total=words.size(total)) if total else words.size(done)]
     if told.get("bytes_per_second"):
         parts.append(_("{size} a second").format(size=words.size(round(told["bytes_per_second"]))))
-    if (told.get("eta_seconds") or 0) >= 1:
-        parts.append(_("about {time} left").format(time=words.duration(told["eta_seconds"])))
-    return " · ".join(parts)
+    return " · ".join(parts) + time_left(told)

@@ -80,6 +80,17 @@ def duration(seconds: float) -> str:
     return _("{hours} h {minutes} min").format(hours=whole // 3600, minutes=whole % 3600 // 60)
 
 
+def short_duration(seconds: float) -> str:
+    """A stretch of time in its largest unit alone: where many are compared, the rest is noise."""
+    if seconds < 1:
+        return _("under 1 s")
+    if seconds < 60:
+        return _("{count} s").format(count=round(seconds))
+    if seconds < 3600:
+        return _("{count} min").format(count=round(seconds / 60))
+    return _("{count} h").format(count=f"{seconds / 3600:.1f}".removesuffix(".0"))
+
+
 def moment(stamp: float) -> str:
     """A date and time, on this computer's clock."""
     then, today = time.localtime(stamp), time.localtime()

@@ -50,7 +50,7 @@ def test_another_computers_measurements_do_not_count(monkeypatch: pytest.MonkeyP
 def test_a_broken_file_is_replaced() -> None:
     """Speeds are worth measuring again, and not worth an error."""
     keep(MOBILE, 2, 100.0)
-    speeds._file().write_text('{"schema": 1, "speeds": [{"backbone": 3}]}')
+    speeds.speeds_file().write_text('{"schema": 1, "speeds": [{"backbone": 3}]}')
     assert measurements() == []
     keep(RESNET, 2, 50.0)
     assert [each.backbone for each in measurements()] == ["resnet18"]

@@ -236,8 +236,7 @@ def test_a_folder_that_moved_is_found_again(
 
 def test_what_is_chosen_on_the_backbone_page_stays(visitor: Visitor, sample: Project, eventually: Callable[..., Any]) -> None:
     visitor.open("Backbone", project=sample.folder.name)
-    card = visitor.page.locator("[data-testid=stHorizontalBlock]").filter(has_text="ResNet18").last
-    card.get_by_role("button", name="Choose").click()
+    visitor.page.locator(".st-key-choose-resnet18").get_by_role("button", name="Choose").click()
     eventually(lambda: (sample.folder / "draft.json").exists())
     visitor.page.reload()
     visitor.heading("What training starts from")

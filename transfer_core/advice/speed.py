@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -81,9 +82,9 @@ class Measurement:
         return self.images_per_second / _expected(work, self.threads)
 
 
-def speed(work: Work, threads: int) -> Speed:
-    """The speed of `work` on `threads` threads of this computer's processor."""
-    here = [each for each in measurements() if each.processor == processor()]
+def speed(work: Work, threads: int, known: Sequence[Measurement] | None = None) -> Speed:
+    """The speed of `work` on `threads` threads of this computer's processor; `known` are `measurements()`, if they were read already."""
+    here = [each for each in (measurements() if known is None else known) if each.processor == processor()]
     for each in here:
         if (each.backbone, each.size, each.threads) == (work.backbone, work.size, threads):
             return Speed(each.images_per_second, True)
@@ -115,15 +116,15 @@ def measure(forward: Forward, size: int) -> float:
 def keep(work: Work, threads: int, images_per_second: float) -> None:
     """Remember a measured speed for this computer, in place of an earlier one; raises StorageError when the disk refuses."""
     new = Measurement(**asdict(work), threads=threads, processor=processor(), images_per_second=images_per_second)
-    with FileLock(_file().with_suffix(".lock")):
+    with FileLock(speeds_file().with_suffix(".lock")):
         others = [each for each in measurements() if _key(each) != _key(new)]
-        write_json(_file(), {"schema": SCHEMA, "speeds": [asdict(each) for each in [*others, new]]})
+        write_json(speeds_file(), {"schema": SCHEMA, "speeds": [asdict(each) for each in [*others, new]]})
 
 
 def measurements() -> list[Measurement]:
     """All that is kept, of other processors too: a home may move. A file that can't be read counts for nothing and is replaced."""
     try:
-        data: Any = read_json(_file())
+        data: Any = read_json(speeds_file())
         return [Measurement(**each) for each in data["speeds"]] if data["schema"] == SCHEMA else []
     except (TransferError, KeyError, TypeError):
         return []
@@ -133,7 +134,8 @@ def _key(measurement: Measurement) -> tuple[str, int, int, str]:
     return (measurement.backbone, measurement.size, measurement.threads, measurement.processor)
 
 
-def _file() -> Path:
+def speeds_file() -> Path:
+    """Where they are kept, for all projects."""
     return own_folder("speeds") / "speeds.json"
 
 

@@ -115,12 +115,12 @@ def adopt(backbone: str, file: Path, source: str | None = None) -> KeptWeights:
     source = source or file.name
     file, source_digest = brought_file(file)
     for kept in kept_weights(info.name):
-        if kept.digest == source_digest or _source_digest(kept) == source_digest:
+        if kept.digest == source_digest or digest_of_source(kept) == source_digest:
             return kept
     return _keep(info, file, source_digest, source)
 
 
-def _source_digest(kept: KeptWeights) -> str:
+def digest_of_source(kept: KeptWeights) -> str:
     """The SHA-256 of the file that they were taken from; "" for the built-in ones."""
     return str((_record(kept.file) or {}).get("source_digest", ""))
 
@@ -139,11 +139,16 @@ def _keep(info: BackboneInfo, file: Path, source_digest: str, source: str) -> Ke
 
 def kept_published(info: BackboneInfo) -> KeptWeights | None:
     """The published weights of a backbone, if they are here, fetched or brought as a file."""
+    return next((kept for kept in kept_weights(info.name) if is_published(info, kept)), None)
+
+
+def is_published(info: BackboneInfo, kept: KeptWeights) -> bool:
+    """Whether these weights of a backbone are its published ones, and not the user's own."""
+    # timm's files have no hash in their names: what was fetched says whose it is, and no file can be called that.
+    if kept.built_in or kept.source == info.name:
+        return True
     beginning = hash_in_name(info.weights_file)
-    for kept in kept_weights(info.name):
-        if kept.built_in or (beginning and _source_digest(kept).startswith(beginning)):
-            return kept
-    return None
+    return bool(beginning) and digest_of_source(kept).startswith(beginning)
 
 
 def fetch(backbone: str, progress: Progress | None = None, should_stop: ShouldStop | None = None) -> KeptWeights:
@@ -174,11 +179,12 @@ def fetch(backbone: str, progress: Progress | None = None, should_stop: ShouldSt
 def obtain(
     backbone: str, file: Path | None = None, progress: Progress | None = None, should_stop: ShouldStop | None = None
 ) -> KeptWeights:
-    """Weights for `backbone`: from `file` where one is given, else those that are here, else torchvision's."""
+    """Weights for `backbone`: from `file` where one is given, else the published or the newest that are here, else torchvision's."""
     if file is not None:
         return adopt(backbone, file)
-    here = kept_weights(backbone_info(backbone).name)
-    return here[0] if here else fetch(backbone, progress, should_stop)
+    info = backbone_info(backbone)
+    here = kept_published(info) or next(iter(kept_weights(info.name)), None)
+    return here or fetch(backbone, progress, should_stop)
 
 
 def find_weights(text: str) -> list[KeptWeights]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -148,6 +149,15 @@ class SampleTable:
         with self.connect() as connection:
             counts = [ClassCount(row[0], *(value or 0 for value in row[1:])) for row in connection.execute(query)]
         return [count for count in counts if count.total]
+
+    def fingerprint(self) -> str:
+        """A digest of which pictures are in use, with their classes and splits: another one when any of that changes."""
+        query = "SELECT content, label, split FROM samples WHERE state = 'in' ORDER BY content, label, split"
+        digest = hashlib.sha256()
+        with self.connect() as connection:
+            for row in connection.execute(query):
+                digest.update(repr(row).encode())
+        return digest.hexdigest()
 
     def left_out(self, offset: int = 0, limit: int | None = None) -> list[Sample]:
         """The files that are not used, each with its reason."""

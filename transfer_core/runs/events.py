@@ -38,6 +38,7 @@ EVENTS: dict[str, EventKind] = {
             "images_per_second": "speed, or null while it is not known",
             "bytes_per_second": "speed of a download, which has no images_per_second, or null while it is not known",
             "eta_seconds": "time this phase still takes, or null while it is not known",
+            "candidate": "of a choice, the backbone whose features are computed, or null; others don't have it",
         },
     ),
     "epoch": EventKind(

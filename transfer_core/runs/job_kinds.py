@@ -5,11 +5,17 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfer_core.backbones.weights import fetch
+from transfer_core.data.project import Project
+from transfer_core.errors import RunError
+from transfer_core.i18n import _
+from transfer_core.training.context import Stopped
 
 if TYPE_CHECKING:
+    from transfer_core.advice.measuring import Progress
     from transfer_core.training.context import Emit
 
     ShouldStop = Callable[[], bool]
@@ -35,9 +41,92 @@ def fetch_weights(arguments: dict[str, Any], emit: Emit, should_stop: ShouldStop
     return {"backbone": kept.backbone, "digest": kept.digest, "source": kept.source, "file": str(kept.file)}
 
 
+def choose_backbone(arguments: dict[str, Any], emit: Emit, should_stop: ShouldStop) -> dict[str, Any]:
+    """Which backbone suits the pictures of the project in `arguments["project"]`: those that are here, and the named ones of `download`.
+
+    The report is the choice, and `fingerprint`, which says whether the pictures are still the same. What was computed when it is stopped
+    stays on the disk. Raises DataError where there is nothing to compare on, RunError (stopped).
+    """
+    from transfer_core.advice.candidates import candidate, candidates
+    from transfer_core.advice.choose import choose
+    from transfer_core.backbones.catalogue import backbone_info
+    from transfer_core.data.scan import check_trainable
+
+    project = Project.open(Path(str(arguments["project"])))
+    check_trainable(project)
+    fingerprint = project.table.fingerprint()
+    among = candidates()
+    here = {each.backbone for each in among}
+    among += [candidate(backbone_info(name), None) for name in arguments.get("download", ()) if name not in here]
+    phases = PhaseTeller(emit)
+
+    def progress(told: Progress) -> None:
+        phases.enter("features" if told.candidate else "decode")
+        label = told.candidate.label if told.candidate else None
+        eta = None if told.eta_seconds is None else round(told.eta_seconds, 1)
+        emit("progress", done=told.done, total=told.total, eta_seconds=eta, candidate=label)
+
+    def checkpoint() -> None:
+        # Not a TransferError: a choice takes those as a word about one candidate, and goes on with the next.
+        if should_stop():
+            raise Stopped
+
+    try:
+        found = choose(
+            project,
+            among,
+            threads=int(arguments.get("threads", 0)),
+            progress=progress,
+            checkpoint=checkpoint,
+        )
+    except Stopped:
+        raise RunError(_("It was stopped."), code="stopped") from None
+    return found.as_data() | {"fingerprint": fingerprint}
+
+
+def inspect_file(arguments: dict[str, Any], emit: Emit, should_stop: ShouldStop) -> dict[str, Any]:
+    """What the file of weights in `arguments["file"]` is good for; raises WeightsError for what can't be read."""
+    from transfer_core.backbones.inspection import inspect_weights
+
+    backbone = arguments.get("backbone")
+    return inspect_weights(Path(str(arguments["file"])), str(backbone) if backbone else None).as_data()
+
+
+def prepare_timm(arguments: dict[str, Any], emit: Emit, should_stop: ShouldStop) -> dict[str, Any]:
+    """Write down what the installed timm has, for the catalogue; raises RunError (stopped)."""
+    from transfer_core.backbones.timm_catalogue import write
+
+    pace = Pace()
+
+    def progress(done: int, total: int) -> None:
+        speed = pace.speed(done)
+        emit("progress", done=done, total=total, eta_seconds=round((total - done) / speed, 1) if speed else None)
+
+    count = write(progress, should_stop)
+    if should_stop():
+        raise RunError(_("It was stopped."), code="stopped")
+    return {"backbones": count}
+
+
+class PhaseTeller:
+    """Tells of a phase when it begins, and not again while it goes on."""
+
+    def __init__(self, emit: Emit):
+        self._emit, self._last = emit, ""
+
+    def enter(self, name: str) -> None:
+        """The work is in phase `name` now."""
+        if name != self._last:
+            self._emit("phase", name=name)
+            self._last = name
+
+
 # A kind is given the job's arguments, its `emit`, and what says that it was asked to stop; it returns the job's report.
 KINDS: dict[str, Kind] = {
+    "choose": choose_backbone,
     "fetch": fetch_weights,
+    "inspect": inspect_file,
+    "timm": prepare_timm,
 }
 
 

@@ -1,0 +1,121 @@
+"""What jobs do, called as their process calls it: a choice, a look at a file, timm's networks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.conftest import shape_picture
+from transfer_core.backbones import weights
+from transfer_core.backbones.catalogue import STARTER_FILE
+from transfer_core.data.project import Project
+from transfer_core.data.scan import scan
+from transfer_core.errors import BackboneError, DataError, RunError, WeightsError
+from transfer_core.runs.job_kinds import KINDS, PhaseTeller
+
+Told = list[tuple[str, dict[str, Any]]]
+
+
+@pytest.fixture
+def told() -> Told:
+    return []
+
+
+@pytest.fixture
+def emit(told: Told) -> Callable[..., None]:
+    return lambda event, /, **fields: told.append((event, fields))
+
+
+def drawn(folder: Path, labels: tuple[str, ...] = ("circle", "square", "triangle")) -> Project:
+    """A project of ten pictures a class, looked through."""
+    generator = np.random.default_rng(0)
+    for number, label in enumerate(labels):
+        (folder / label).mkdir(parents=True)
+        for place in range(10):
+            shape_picture(number, (64, 48), generator).save(folder / label / f"{place}.jpg")
+    made = Project.for_source(folder)
+    scan(made)
+    return made
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return drawn(tmp_path / "shapes")
+
+
+def going_on() -> bool:
+    return False
+
+
+def test_a_choice_is_plain_data_and_says_of_which_pictures(project: Project, told: Told, emit: Callable[..., None]) -> None:
+    report = KINDS["choose"]({"project": str(project.folder)}, emit, going_on)
+    assert json.loads(json.dumps(report)) == report
+    assert report["recommended"]["backbone"] == "starter" and report["why"]
+    assert report["fingerprint"] == project.table.fingerprint()
+    assert [fields["name"] for event, fields in told if event == "phase"] == ["decode", "features"]
+    progress = [fields for event, fields in told if event == "progress"]
+    assert progress[0]["candidate"] is None and progress[-1]["candidate"] == "Starter"
+    told.clear()
+    again = KINDS["choose"]({"project": str(project.folder)}, emit, going_on)
+    # What is known is not worked out again.
+    assert again == report and "features" not in [fields.get("name") for _event, fields in told]
+
+
+def test_a_choice_that_is_stopped_goes_on_to_no_other_candidate(project: Project, told: Told, emit: Callable[..., None]) -> None:
+    with pytest.raises(RunError) as stopped:
+        KINDS["choose"]({"project": str(project.folder)}, emit, lambda: any(event == "progress" for event, _ in told))
+    assert stopped.value.code == "stopped"
+
+
+def test_a_choice_that_can_not_be(
+    project: Project, emit: Callable[..., None], pictures: Callable[..., Path], tmp_path: Path
+) -> None:
+    with pytest.raises(BackboneError):
+        KINDS["choose"]({"project": str(project.folder), "download": ["nothing"]}, emit, going_on)
+    lone = drawn(tmp_path / "lone", ("only",))
+    with pytest.raises(DataError):
+        KINDS["choose"]({"project": str(lone.folder)}, emit, going_on)
+
+
+def test_the_fingerprint_is_of_pictures_classes_and_splits(project: Project) -> None:
+    before = project.table.fingerprint()
+    scan(project)
+    assert project.table.fingerprint() == before
+    samples = project.table.samples()
+    project.table.leave_out([samples[0].id], "no good")
+    assert project.table.fingerprint() != before
+
+
+def test_a_look_at_a_file_keeps_nothing(emit: Callable[..., None], tmp_path: Path) -> None:
+    report = KINDS["inspect"]({"file": str(STARTER_FILE), "backbone": None}, emit, going_on)
+    assert json.loads(json.dumps(report)) == report
+    assert report["backbone"] == "starter" and report["usable"] and not report["match"]["missing"]
+    assert [kept.backbone for kept in weights.kept_weights()] == ["starter"]
+    with pytest.raises(WeightsError):
+        KINDS["inspect"]({"file": str(tmp_path / "none.pth")}, emit, going_on)
+
+
+def test_timm_is_written_down(told: Told, emit: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    timm_catalogue = pytest.importorskip("transfer_core.backbones.timm_catalogue")
+
+    def write(progress: Callable[[int, int], None], should_stop: Callable[[], bool]) -> int:
+        progress(1, 2)
+        return 0 if should_stop() else 2
+
+    monkeypatch.setattr(timm_catalogue, "write", write)
+    assert KINDS["timm"]({}, emit, going_on) == {"backbones": 2}
+    assert told == [("progress", {"done": 1, "total": 2, "eta_seconds": None})]
+    with pytest.raises(RunError):
+        KINDS["timm"]({}, emit, lambda: True)
+
+
+def test_a_phase_is_told_once(told: Told, emit: Callable[..., None]) -> None:
+    phases = PhaseTeller(emit)
+    for name in ("decode", "decode", "features", "features", "decode"):
+        phases.enter(name)
+    assert [fields["name"] for _event, fields in told] == ["decode", "features", "decode"]
