@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Callable
 from typing import Any, Literal, Union, get_args, get_origin
 
 import streamlit as st
 from annotated_types import Ge, Gt, Le
 from pydantic.fields import FieldInfo
 
-from pages.ui import drafts
+from pages.ui import depths, drafts, heads
 from pages.ui.guard import guard
 from pages.ui.words import plain
+from transfer_core.advice.depths import Task
 from transfer_core.data.project import Project
 from transfer_core.i18n import _, ngettext
 from transfer_core.training.settings import RunSettings
@@ -93,10 +95,17 @@ def draw(project: Project) -> RunSettings:
     )
     st.caption(plan_sentence(settings.plan))
     names = [name for name in RunSettings.model_fields if name not in ELSEWHERE and _applies(name, settings)]
-    _fields(project, settings, [name for name in names if name not in FINE])
+    task = depths.task_of(project, settings) if settings.plan == "custom" else None
+    if task is not None:
+        settings = depths.fitting(project, settings, task.info)
+        with st.container(gap="small"):
+            depths.draw(project, settings, task, label("freeze"), _named("freeze"), _bound(project, settings, "freeze"))
+            st.caption(_(RunSettings.model_fields["freeze"].description or ""))
+        names.remove("freeze")
+    _fields(project, settings, [name for name in names if name not in FINE], task)
     with st.expander(_("Fine points"), icon=":material/tune:", on_change="rerun", key=_key(project, "fine")) as fine:
         if fine.open:
-            _fields(project, settings, [name for name in names if name in FINE])
+            _fields(project, settings, [name for name in names if name in FINE], task)
     return settings
 
 
@@ -131,23 +140,30 @@ def _applies(name: str, settings: RunSettings) -> bool:
     return all(getattr(settings, other) == value for other, value in needs.items()) if isinstance(needs, dict) else True
 
 
-def _fields(project: Project, settings: RunSettings, names: list[str]) -> None:
+def _named(name: str) -> Callable[[Any], str]:
+    return lambda value: choice(name, value)
+
+
+def _fields(project: Project, settings: RunSettings, names: list[str], task: Task | None) -> None:
     if names:
         with st.grid("auto", min_column_width=260, gap="medium"):
             for name in names:
                 with st.container(gap="xsmall"):
-                    _widget(project, settings, name)
+                    _widget(project, settings, name, task)
                     if description := RunSettings.model_fields[name].description:
                         st.caption(_(description))
+                    if name == "head" and task is not None:
+                        st.caption(heads.sentence(settings, task))
 
 
-def _widget(project: Project, settings: RunSettings, name: str) -> None:
+def _widget(project: Project, settings: RunSettings, name: str, task: Task | None) -> None:
     info, title, bound = RunSettings.model_fields[name], label(name), _bound(project, settings, name)
     kind = _kind(info)
     if get_origin(kind) is Literal:
         value = getattr(settings, name)
         options = [*get_args(kind), *([] if value in get_args(kind) else [value])]
-        st.selectbox(title, options, format_func=lambda option: choice(name, option), **bound)
+        called = heads.named(settings, task, _named(name)) if name == "head" and task is not None else _named(name)
+        st.selectbox(title, options, format_func=called, **bound)
     elif kind is bool:
         st.toggle(title, **bound)
     elif kind in (int, float):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
 from pages.ui.words import one_line
 
 BAR = "#2a9d8a"  # readable on light and dark
+_CURRENT = ' aria-current="true"'
 
 _STYLE = f"""
 <style>
@@ -25,22 +26,34 @@ _STYLE = f"""
   background: color-mix(in srgb, currentColor 12%, transparent); }}
 .ts-range b, .ts-range u {{ position: absolute; top: 0; left: 0; height: 100%; border-radius: 3px; background: {BAR}; }}
 .ts-range u {{ opacity: 0.4; }}
+.ts-table tr[aria-current] {{ background: color-mix(in srgb, {BAR} 16%, transparent); }}
+.ts-table tr[aria-current] th, .ts-table tr[aria-current] td {{ font-weight: 700; }}
+.ts-note {{ display: inline-block; padding: 0 0.3rem; border: 1px solid currentColor; border-radius: 1rem; font-size: 0.7rem;
+  font-weight: 600; white-space: nowrap; }}
 @media (max-width: 640px) {{ .ts-table th, .ts-table td {{ padding: 0.35rem 0.3rem; }} }}
 </style>
 """
 
 
 def draw(
-    head: Sequence[str], rows: Sequence[Sequence[str]], bars: Sequence[tuple[float, float]] = (), left: bool = False
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    bars: Sequence[tuple[float, float]] = (),
+    left: bool = False,
+    notes: Mapping[int, str] | None = None,
+    current: int | None = None,
 ) -> None:
     """Draw rows of text under `head`, numbers to the right unless `left`.
 
-    `bars` has, for each row, a share in 0..1 drawn under its first cell, and one up to which the bar goes on paler.
+    `bars` has, for each row, a share in 0..1 drawn under its first cell, and one up to which the bar goes on paler. `notes` are marks
+    behind the first cell of rows by their numbers; the row `current` is the chosen one.
     """
+    marks = notes or {}
     side = ' class="ts-left"' if left else ""
     title = "".join(f'<th scope="col"{side}>{html.escape(text)}</th>' for text in head)
     body = "".join(
-        f'<tr><th scope="row">{_text(row[0])}{_bar(*bars[number]) if bars else ""}</th>'
+        f"<tr{_CURRENT if number == current else ''}>"
+        f'<th scope="row">{_text(row[0])}{_note(marks.get(number))}{_bar(*bars[number]) if bars else ""}</th>'
         + "".join(f"<td{side}>{_text(cell)}</td>" for cell in row[1:])
         + "</tr>"
         for number, row in enumerate(rows)
@@ -52,6 +65,10 @@ def draw(
 
 def _text(text: str) -> str:
     return html.escape(one_line(text))
+
+
+def _note(text: str | None) -> str:
+    return f' <span class="ts-note">{_text(text)}</span>' if text else ""
 
 
 def _bar(low: float, high: float) -> str:

@@ -52,6 +52,24 @@ def size(count: int) -> str:
     return f"{value:.0f} {unit}" if value >= 10 or unit == "B" else f"{value:.1f} {unit}"
 
 
+def brief_count(count: int) -> str:
+    """A number of things for a narrow place: in thousands (k) or millions (M) where it is large."""
+    if count < 10_000:
+        return f"{count:,}"
+    return f"{count / 1e3:,.0f} k" if count < 999_500 else f"{count / 1e6:,.1f} M"
+
+
+def brief_duration(seconds: float) -> str:
+    """About how long, for a narrow place."""
+    if seconds < 99.5:
+        return _("{count} s").format(count=max(1, round(seconds)))
+    return (
+        _("{count} min").format(count=round(seconds / 60))
+        if seconds < 5970
+        else _("{count} h").format(count=round(seconds / 3600))
+    )
+
+
 def duration(seconds: float) -> str:
     """A stretch of time."""
     whole = max(0, round(seconds))

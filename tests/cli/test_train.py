@@ -15,7 +15,7 @@ import pytest
 from transfer_core.cli import train
 from transfer_core.cli.parser import build_parser
 from transfer_core.data.project import Project
-from transfer_core.errors import TransferError
+from transfer_core.errors import SettingsError, TransferError
 from transfer_core.runs.folder import Run, find_run, list_runs, read_state
 from transfer_core.runs.process import is_alive
 from transfer_core.training.settings import RunSettings
@@ -254,3 +254,11 @@ def test_a_project_in_place_of_the_pictures(command: Command, pictures: Path) ->
     assert code == 0 and len(list_runs(project.folder)) == 1
     code, out, _ = finished(command("train", project.folder, "--test", pictures, "--json"))
     assert code == 2 and last(out)["error"]["code"] == "usage"
+
+
+def test_more_frozen_stages_than_there_are_is_told_before_a_run_is_made() -> None:
+    settings = RunSettings(plan="custom", backbone="resnet18", freeze=6)
+    with pytest.raises(SettingsError) as caught:
+        train.check_settings(settings)
+    assert caught.value.code == "too-deep"
+    train.check_settings(settings.model_copy(update={"freeze": 5}))

@@ -77,3 +77,16 @@ def test_sizes(count: int, text: str) -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(1, "1 second"), (59.4, "59 seconds"), (61, "1 min 1 s"), (7260, "2 h 1 min")])
 def test_durations(seconds: float, text: str) -> None:
     assert words.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0"), (9_999, "9,999"), (12_345, "12 k"), (999_499, "999 k"), (999_500, "1.0 M"), (2_223_872, "2.2 M")],
+)
+def test_large_numbers_in_a_narrow_place(count: int, text: str) -> None:
+    assert words.brief_count(count) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.1, "1 s"), (99, "99 s"), (100, "2 min"), (5_960, "99 min"), (7_000, "2 h")])
+def test_about_how_long(seconds: float, text: str) -> None:
+    assert words.brief_duration(seconds) == text

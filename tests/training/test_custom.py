@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from transfer_core.backbones import catalogue
 from transfer_core.backbones.network import load_backbone
 from transfer_core.backbones.weights import read_kept
 from transfer_core.errors import BackboneError
@@ -256,7 +258,10 @@ def test_every_head_is_trained_kept_and_answers_alike(pictures, run, kept, head)
         assert one["class"] == two["class"] and one["confidence"] == pytest.approx(two["confidence"], abs=1e-3)
 
 
-def test_more_stages_than_there_are_is_a_sentence(pictures, run, kept) -> None:
+def test_more_stages_than_there_are_is_a_sentence(pictures, run, kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the catalogue did not count them, the network itself says so; where it did, see test_prepare."""
+    infos = {name: replace(info, stages=()) for name, info in catalogue._read().items()}
+    monkeypatch.setattr(catalogue, "_read", lambda: infos)
     with pytest.raises(BackboneError) as caught:
         run(pictures(count=12), plan="custom", epochs=1, freeze=44).go()
     assert caught.value.code == "unknown-stage"

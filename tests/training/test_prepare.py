@@ -6,7 +6,7 @@ from collections import namedtuple
 
 import pytest
 
-from transfer_core.errors import StorageError
+from transfer_core.errors import SettingsError, StorageError
 from transfer_core.training import prepare
 
 
@@ -48,3 +48,12 @@ def test_a_resumed_run_keeps_its_samples_and_choices(pictures, run) -> None:
     model = json.loads((ran.model / "model.json").read_text())
     assert model["provenance"]["threads"] == 2
     assert run(folder, "later").go()["images"] == 24
+
+
+def test_more_frozen_stages_than_there_are_is_told_before_the_work_begins(pictures, run) -> None:
+    """Neither is the folder looked through nor a weight read: the field is named at once."""
+    ran = run(pictures(count=4), plan="custom", freeze=7)
+    with pytest.raises(SettingsError) as caught:
+        ran.go()
+    assert caught.value.code == "too-deep" and caught.value.message.startswith("freeze:")
+    assert ran.events == [] and ran.project.table.count() == 0

@@ -56,6 +56,7 @@ class Prepared:
 
 def prepare(context: Context, clock: Clock) -> Prepared:
     """Bring a run to where training begins. What an earlier worker of the run settled is kept to."""
+    context.settings.check_depth(backbone_info(context.settings.backbone))
     samples = RunSamples.read(context.folder) or _look_for_samples(context, clock)
     kept = _weights(context, clock)
     info = backbone_info(kept.backbone)

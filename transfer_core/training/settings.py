@@ -9,12 +9,14 @@ from typing import Annotated, Any, Literal
 import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from transfer_core.backbones.catalogue import BackboneInfo
 from transfer_core.errors import SettingsError
 from transfer_core.files import write_text
 from transfer_core.i18n import _
 
 Plan = Literal["quick", "custom"]
-Freeze = Literal["all", "last-stage", "none"]
+FreezeWord = Literal["all", "last-stage", "none"]
+FreezeDepth = FreezeWord | int  # a number: so many stages from the first on
 HeadKind = Literal["linear", "logistic", "mlp", "cosine", "prototype"]
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -31,7 +33,7 @@ class RunSettings(BaseModel):
     weights: str | None = Field(
         None, description="A file with the backbone's parameters, in place of the kept or downloaded ones."
     )
-    freeze: Freeze | Annotated[int, Field(ge=0, le=50)] = Field(
+    freeze: FreezeWord | Annotated[int, Field(ge=0, le=50)] = Field(
         "last-stage",
         description="What stays as it was pretrained: all of the backbone, all but its last stage, nothing, or so many stages from "
         "the first on.",
@@ -101,6 +103,18 @@ class RunSettings(BaseModel):
                 _("These settings don't fit: {problems}.").format(problems="; ".join(problems)),
                 fix=_("Known settings: {names}.").format(names=", ".join(cls.model_fields)),
             ) from error
+
+    def check_depth(self, info: BackboneInfo) -> None:
+        """Raise SettingsError where more stages of the backbone are to stay frozen than it has, as far as they are known."""
+        count = len(info.stages)
+        if self.plan == "custom" and count and isinstance(self.freeze, int) and self.freeze > count:
+            raise SettingsError(
+                _("freeze: {backbone} has {count} stages, so {number} of them can't stay frozen.").format(
+                    backbone=info.title, count=count, number=self.freeze
+                ),
+                code="too-deep",
+                fix=_("Set freeze to a number from 0 to {count}, or to all, last-stage or none.").format(count=count),
+            )
 
     @classmethod
     def read(cls, path: Path) -> RunSettings:
