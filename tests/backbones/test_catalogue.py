@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -194,3 +195,23 @@ def test_the_whole_file_is_what_torchvision_says() -> None:
 
     _same_version()
     assert prepare() == RECORDED
+
+
+@pytest.mark.parametrize(
+    ("family", "licence", "forbids", "recommended"),
+    [
+        ("resnet", None, False, True),
+        ("timm", "apache-2.0", False, True),
+        ("timm", "MIT", False, True),
+        ("timm", "cc-by-nc-4.0", True, False),
+        ("timm", "apple-ascl", False, False),
+        ("timm", "other", False, False),
+        ("timm", None, False, False),
+    ],
+)
+def test_weights_of_a_licence_of_their_own_are_the_users_decision(
+    family: str, licence: str | None, forbids: bool, recommended: bool
+) -> None:
+    info = replace(catalogue()["resnet18"], family=family, licence=licence)
+    assert info.non_commercial == forbids
+    assert info.may_be_recommended == recommended

@@ -63,7 +63,7 @@ def candidate(info: BackboneInfo, kept: KeptWeights | None) -> Candidate:
         file_size=info.file_size,
         kept=kept,
         accuracy=info.accuracy if published else None,
-        commercial=not info.non_commercial,
+        commercial=info.may_be_recommended,
     )
 
 

@@ -82,7 +82,7 @@ def listing(pictures: int, threads: int = 0) -> list[Listed]:
 def front(rows: Iterable[Listed]) -> list[Listed]:
     """Those that no other beats in both accuracy and time, the fastest first, among what may be recommended."""
     found: list[Listed] = []
-    recommendable = [row for row in rows if row.accuracy is not None and not row.non_commercial]
+    recommendable = [row for row in rows if row.accuracy is not None and row.info.may_be_recommended]
     for row in sorted(recommendable, key=lambda row: (row.seconds, -(row.accuracy or 0.0))):
         if not found or (row.accuracy or 0.0) > (found[-1].accuracy or 0.0):
             found.append(row)

@@ -23,8 +23,8 @@ SCHEMA = 2
 CATALOGUE = Path(__file__).parent / "torchvision.json"
 STARTER = "starter"
 STARTER_FILE = Path(__file__).parent / "starter" / "starter.safetensors"
-# timm states licences by their short names.
-TIMM_RESTRICTED = ("nc", "research", "other")
+# timm states licences by their short names; those that all may use for anything.
+PERMISSIVE = frozenset({"apache-2.0", "mit", "bsd-3-clause", "bsd-2-clause", "isc", "cc-by-4.0", "cc0-1.0"})
 # CC-BY-NC 4.0 is what stands at this address; torchvision's metadata gives no more than the address.
 NON_COMMERCIAL = "https://github.com/facebookresearch/SWAG/"
 
@@ -65,9 +65,14 @@ class BackboneInfo:
     @property
     def non_commercial(self) -> bool:
         """Whether the licence forbids commercial use: to be said wherever it is shown, and never chosen for the user."""
-        if self.licence is None:
-            return False
-        return self.licence.startswith(NON_COMMERCIAL) or any(part in TIMM_RESTRICTED for part in self.licence.lower().split("-"))
+        return self.licence is not None and (self.licence.startswith(NON_COMMERCIAL) or "nc" in self.licence.lower().split("-"))
+
+    @property
+    def may_be_recommended(self) -> bool:
+        """Whether the weights are free for every use, as far as their publisher says: others are the user's own decision."""
+        if self.family == "timm":
+            return (self.licence or "").lower() in PERMISSIVE
+        return not self.non_commercial
 
     def is_called(self, text: str) -> bool:
         """Whether `text` names this backbone, spelled out or not."""

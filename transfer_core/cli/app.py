@@ -70,12 +70,12 @@ def run(options: argparse.Namespace) -> int:
 def _welcome(ours: Server, page: str) -> None:
     from transfer_core.cli.server import LOCAL
 
-    output.line(_("Transfer Studio is at {address}").format(address=ours.address + page))
-    output.flush()
     if ours.host not in LOCAL:
         output.say(
             _("Everybody who reaches this computer over the network can use these pages and see its files: there is no password.")
         )
+    output.line(_("Transfer Studio is at {address}").format(address=ours.address + page))
+    output.flush()
     output.say(_("Ctrl-C closes it."))
 
 
