@@ -108,7 +108,7 @@ def catalogue(page: Any, address: str) -> tuple[float, list[float]]:
         search.fill(text)
         times.append(answer(page, lambda: search.press("Enter")))
     order = page.get_by_role("combobox", name=re.compile("Order"))
-    for name in ("the most accurate first", "the quickest first", "the smallest first"):
+    for name in ("most accurate first", "quickest first", "smallest first"):
         order.click()
         times.append(answer(page, page.get_by_role("option", name=name).click))
     return first, times

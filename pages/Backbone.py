@@ -17,5 +17,5 @@ with frame.page("backbone") as here:
     steps.forward(_("Next: train"), "train", here.project)
     choosing.draw(here.project, rows, settings)
     backbones.draw_catalogue(here.project, rows, settings)
-    own_weights.draw(here.project)
+    own_weights.draw(here.project, settings)
     downloads.watch_others()

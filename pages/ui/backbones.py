@@ -98,10 +98,10 @@ def _wanted(kind: Kind) -> Wanted:
         "training": _("enough is free to train all of it"),
     }
     orders: dict[Order, str] = {
-        "sensible": _("the sensible ones first"),
-        "accuracy": _("the most accurate first"),
-        "time": _("the quickest first"),
-        "size": _("the smallest first"),
+        "sensible": _("sensible first"),
+        "accuracy": _("most accurate first"),
+        "time": _("quickest first"),
+        "size": _("smallest first"),
     }
     with st.grid("auto", min_column_width=170, gap="small"):
         text = st.text_input(_("Search by name"), icon=":material/search:", key="search")

@@ -144,7 +144,7 @@ def _table(rows: Sequence[Row]) -> None:
     lines, bars = [], []
     for row in shown:
         score = row["validated"] or row["neighbours"]
-        mark = "" if row["commercial"] else " (" + _("not for commercial use") + ")"
+        mark = "" if row["commercial"] else " (" + _("see its licence") + ")"
         lines.append([row["label"] + mark, _right(row), _time(row), words.size(row["file_size"])])
         bars.append((score["low"], score["high"]) if score else (0.0, 0.0))
     tables.draw(head, lines, bars)

@@ -19,12 +19,13 @@ from transfer_core.i18n import _, ngettext
 from transfer_core.runs import jobs
 from transfer_core.runs.jobs import Job
 from transfer_core.runs.state import RunState
+from transfer_core.training.settings import RunSettings
 
 KIND = "inspect"
 _NAMED = 4  # parameters of each kind that are named
 
 
-def draw(project: Project) -> None:
+def draw(project: Project, settings: RunSettings) -> None:
     """Draw the way in for a file, and what the last one turned out to be."""
     job = jobs_view.newest(KIND, project.folder)
     with st.expander(_("Use a file with weights of your own"), icon=":material/upload_file:", expanded=job is not None):
@@ -38,7 +39,7 @@ def draw(project: Project) -> None:
         _form(project)
         jobs_view.follow(KIND, project.folder, _sentence)
         if job is not None and not jobs_view.at_work(job):
-            _outcome(project, job)
+            _outcome(project, job, settings)
 
 
 def _form(project: Project) -> None:
@@ -64,7 +65,7 @@ def _sentence(state: RunState) -> str:
     return _("Looking at the file")
 
 
-def _outcome(project: Project, job: Job) -> None:
+def _outcome(project: Project, job: Job, settings: RunSettings) -> None:
     state = watch.state_of(job)
     st.text(str(job.arguments.get("file")))
     if state.error is not None:
@@ -82,6 +83,8 @@ def _outcome(project: Project, job: Job) -> None:
         _match(title, report)
     if report["problem"]:
         show_error(TransferError.from_data(report["problem"]))
+    elif (settings.backbone, settings.weights) == (backbone, job.arguments["file"]):
+        st.markdown(":green[:material/check_circle: " + _("It is the one that training starts from.") + "]")
     elif backbone:
         st.markdown(":green[:material/check_circle: " + _("Training can start from it.") + "]")
         if st.button(_("Use this file"), type="primary", icon=":material/check:", key="use-file"):

@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from transfer_core.advice.activations import activations
 from transfer_core.advice.speed import Measurement, Work, measurements, speed, speeds_file
 from transfer_core.backbones.catalogue import BackboneInfo, catalogue, timm_file
 from transfer_core.backbones.weights import KeptWeights, digest_of_source, is_published, kept_weights
@@ -22,13 +23,10 @@ from transfer_core.places import home, weights_folder
 
 Origin = Literal["published", "timm", "file", "trained"]
 FROZEN_BATCH, TRAINING_BATCH = 16, 32
-# Bytes of the libraries alone, with ONNX Runtime and with torch.
-FROZEN_BASE, TRAINING_BASE = 250e6, 600e6
-# Outputs of convolutions a picture, for 10^9 multiply-adds; they grow with the cube root of the work, within a third from MobileNet
-# to RegNet and ViT: 6 million numbers for MobileNetV2, 11 for ResNet-50, 24 for ViT-B/16.
-ACTIVATIONS = 8.5e6
-AT_ONCE = 0.25  # the share of them that a frozen pass holds at a time
-SAVED = 2  # numbers that training keeps for each: what went into the normalisation, and what came out
+# Bytes of the libraries alone, with ONNX Runtime and with torch; measured like the two below, with MobileNetV2, SqueezeNet and ResNet-18.
+FROZEN_BASE, TRAINING_BASE = 150e6, 600e6
+AT_ONCE = 0.1  # the share of a network's activations that a frozen pass holds at a time
+SAVED = 1.15  # numbers that training keeps for each activation
 
 
 @dataclass(frozen=True)
@@ -68,16 +66,12 @@ class Listed:
     @property
     def frozen_memory(self) -> float:
         """Bytes that the quick plan takes."""
-        return FROZEN_BASE + 8 * self.info.parameters + 4 * FROZEN_BATCH * AT_ONCE * self._activations
+        return FROZEN_BASE + 8 * self.info.parameters + 4 * FROZEN_BATCH * AT_ONCE * activations(self.info)
 
     @property
     def training_memory(self) -> float:
         """Bytes that training all stages takes: parameters, gradients, two moments each, and activations of a batch."""
-        return TRAINING_BASE + 16 * self.info.parameters + 4 * TRAINING_BATCH * SAVED * self._activations
-
-    @property
-    def _activations(self) -> float:
-        return ACTIVATIONS * float(self.info.multiply_adds ** (1 / 3))
+        return TRAINING_BASE + 16 * self.info.parameters + 4 * TRAINING_BATCH * SAVED * activations(self.info)
 
 
 def listing(pictures: int, threads: int = 0) -> list[Listed]:
