@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.ui import downloads, drafts, frontier, timm_offer, words
 from pages.ui.facts import accuracy_words, is_chosen, time_words
-from pages.ui.guard import guard
+from pages.ui.guard import fragment, guard
 from pages.ui.shortlist import Kind, Need, Order, Wanted, shortlist
 from pages.ui.words import plain
 from transfer_core.advice.listing import Listed, listing
@@ -18,7 +18,7 @@ from transfer_core.data.project import Project
 from transfer_core.i18n import _
 from transfer_core.training.settings import RunSettings
 
-_PAGE = 10
+_PAGE = 6
 _MINUTES = (1, 5, 15, 60)
 
 
@@ -46,7 +46,14 @@ def draw_chosen(rows: list[Listed], settings: RunSettings) -> None:
 
 
 def draw_catalogue(project: Project, rows: list[Listed], settings: RunSettings) -> None:
-    """Draw what there is to choose from, filtered and sorted, each with a button to choose it."""
+    """Draw what there is to choose from, filtered and sorted, each with a button to choose it.
+
+    A part of the page for itself, so that a filter does not draw the rest anew.
+    """
+    fragment()(_catalogue)(project, rows, settings)
+
+
+def _catalogue(project: Project, rows: list[Listed], settings: RunSettings) -> None:
     st.header(_("Choose yourself"), anchor=False)
     kind = _kind(rows)
     if kind == "timm":
