@@ -18,7 +18,7 @@ from transfer_core.data.project import Project
 from transfer_core.i18n import _
 from transfer_core.training.settings import RunSettings
 
-_PAGE = 6
+_PAGE = 6  # cards: more take longer to draw than a filter should
 _MINUTES = (1, 5, 15, 60)
 
 
@@ -64,11 +64,11 @@ def _catalogue(project: Project, rows: list[Listed], settings: RunSettings) -> N
         st.markdown(_explanation())
     frontier.draw(shown if kind != "suggested" else rows)
     shown = [row for row in shown if not is_chosen(row, settings)]
-    page = 1
-    if len(shown) > _PAGE:
+    if kind != "suggested" and len(shown) > _PAGE:
         st.caption(_("{count} of them").format(count=len(shown)))
         page = st.pagination(-(-len(shown) // _PAGE), key=f"page-{hash(wanted)}")
-    for row in shown[(page - 1) * _PAGE : page * _PAGE]:
+        shown = shown[(page - 1) * _PAGE : page * _PAGE]
+    for row in shown:
         _card(project, row)
     if not shown:
         st.caption(_nothing(wanted))
