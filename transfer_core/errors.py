@@ -109,3 +109,15 @@ def storage_error(error: OSError, file: Path | str) -> StorageError:
         file=file,
         fix=_("Check that the folder exists and that you may write into it."),
     )
+
+
+def newer_schema(kind: type[TransferError], file: Path | str) -> TransferError:
+    """The error, of that kind, for a file whose format is newer than this program."""
+    from transfer_core.i18n import _
+
+    return kind(
+        _("{file} was written by a newer version of this program.").format(file=file),
+        code="newer-schema",
+        file=file,
+        fix=_("Update Transfer Studio."),
+    )

@@ -69,3 +69,8 @@ def _reap(process: subprocess.Popen[bytes]) -> None:
     sleeps in wait() buries it at once, needs nobody to remember it, and does not keep this process from exiting.
     """
     threading.Thread(target=process.wait, daemon=True, name=f"reap-{process.pid}").start()
+
+
+def usable_cores() -> int:
+    """How many processor cores this process may run on: not all of the computer's, as in a container."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -7,14 +7,14 @@ from collections import OrderedDict
 from pathlib import Path
 
 from transfer_core.runs.folder import Run, list_runs
-from transfer_core.runs.state import RunReader, RunState, read_state
+from transfer_core.runs.state import ACTIVE, RunReader, RunState, read_state
 from transfer_core.runs.work import Work
+
+__all__ = ["ACTIVE", "active_run", "has_model", "state_of"]
 
 _KEPT = 200
 _readers: OrderedDict[Path, RunReader] = OrderedDict()
 _lock = threading.Lock()
-
-ACTIVE = ("starting", "running")
 
 
 def state_of(work: Work) -> RunState:

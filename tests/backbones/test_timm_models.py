@@ -75,7 +75,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
 @pytest.mark.usefixtures("listed")
 def test_they_join_the_catalogue_with_what_timm_says_of_them() -> None:
     info = backbone_info(NAME)
-    assert list(catalogue())[-2:] == [NAME, "timm/test_vit.r160_in1k"] or NAME in catalogue()
+    assert {name for name in catalogue() if name.startswith("timm/")} == {NAME, "timm/test_vit.r160_in1k"}
     assert info.accuracy is None and info.licence == "apache-2.0" and not info.non_commercial
     assert (info.crop, info.family) == (160, "timm")
     assert info.parameters > 1000 and info.multiply_adds > 0 and info.feature_count > 8

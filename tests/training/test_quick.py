@@ -246,8 +246,9 @@ def test_a_backbone_too_large_for_a_graph_is_trained_and_answers_in_torch(pictur
     assert report["val"] and (settings["plan"] == "custom" or report["val"]["accuracy"] > 0.6)
     model = Model.read(ran.model)
     assert model.graph is None and not (ran.model / "model.onnx").exists()
-    said = {record["path"]: record["probabilities"] for record in answers(ran.folder)}
+    # Of the test pictures: those for validation were answered by heads that had not seen them.
+    said = {record["path"]: record["probabilities"] for record in answers(ran.folder) if record["split"] == "test"}
     picture = next(iter(said))
     answered = next(iter(Predictor(ran.model, threads=1).predict([Path(picture)])))
-    assert answered.confidence == pytest.approx(max(said[picture]), abs=1e-3) or settings["plan"] == "quick"
+    assert answered.confidence == pytest.approx(max(said[picture]), abs=1e-3)
     assert answered.label in model.classes

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from transfer_core.advice.front import undominated
 from transfer_core.advice.speed import Work, speed
 from transfer_core.backbones.catalogue import BackboneInfo, catalogue
 from transfer_core.backbones.weights import KeptWeights, kept_published, kept_weights
@@ -94,14 +95,5 @@ def candidates(download: bool = False, threads: int = 1) -> list[Candidate]:
     names = {each.backbone for each in here}
     published = [candidate(info, None) for info in known.values() if info.weights]
     free = [each for each in published if each.commercial and each.accuracy is not None]
-    return here + [each for each in undominated(free, threads) if each.backbone not in names]
-
-
-def undominated(among: list[Candidate], threads: int) -> list[Candidate]:
-    """Those that no other beats in accuracy without taking longer, the fastest first."""
-    best, front = 0.0, []
-    for each in sorted(among, key=lambda each: (-speed(each.work, threads).images_per_second, -(each.accuracy or 0.0))):
-        if (each.accuracy or 0.0) > best:
-            best = each.accuracy or 0.0
-            front.append(each)
-    return front
+    sensible = undominated(free, lambda each: 1 / speed(each.work, threads).images_per_second, lambda each: each.accuracy or 0.0)
+    return here + [each for each in sensible if each.backbone not in names]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import platform
 import re
 import shutil
@@ -18,6 +17,7 @@ import psutil
 
 from transfer_core.i18n import _
 from transfer_core.places import home
+from transfer_core.processes import usable_cores
 
 PACKAGES = ("torch", "torchvision", "onnxruntime", "streamlit", "pillow")
 LOW_DISK = 2 * 1024**3
@@ -84,7 +84,7 @@ def describe() -> Computer:
         *weight_problems(weights),
     ]
     return Computer(
-        cores=_cores(),
+        cores=usable_cores(),
         memory_bytes=memory.total,
         memory_free=memory.available,
         disk_free=disk_free,
@@ -163,11 +163,6 @@ def weight_problems(weights: list[str]) -> Iterable[Problem]:
             else _("No pretrained weights are at hand."),
             _("Choose a backbone on the Backbone page: its weights are downloaded once, or taken from a file of yours."),
         )
-
-
-def _cores() -> int:
-    # Not all of the computer's may be for this process, as in a container.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _disk_free(folder: Path) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from transfer_core.advice.activations import activations
+from transfer_core.advice.front import undominated
 from transfer_core.advice.speed import Measurement, Work, measurements, speed, speeds_file
 from transfer_core.backbones.catalogue import BackboneInfo, catalogue, timm_file
 from transfer_core.backbones.weights import KeptWeights, digest_of_source, is_published, kept_weights
@@ -20,6 +21,7 @@ from transfer_core.errors import TransferError
 from transfer_core.files import digest_of, read_json
 from transfer_core.models.folder import PARAMETERS
 from transfer_core.places import home, weights_folder
+from transfer_core.processes import usable_cores
 
 Origin = Literal["published", "timm", "file", "trained"]
 FROZEN_BATCH, TRAINING_BATCH = 16, 32
@@ -76,17 +78,13 @@ class Listed:
 
 def listing(pictures: int, threads: int = 0) -> list[Listed]:
     """Everything to start from, with the time of `pictures` pictures on this computer: mine first, then the catalogue in its order."""
-    return list(_listed(pictures, threads or usable_threads(), _stamp()))
+    return list(_listed(pictures, threads or usable_cores(), _stamp()))
 
 
 def front(rows: Iterable[Listed]) -> list[Listed]:
     """Those that no other beats in both accuracy and time, the fastest first, among what may be recommended."""
-    found: list[Listed] = []
     recommendable = [row for row in rows if row.accuracy is not None and row.info.may_be_recommended]
-    for row in sorted(recommendable, key=lambda row: (row.seconds, -(row.accuracy or 0.0))):
-        if not found or (row.accuracy or 0.0) > (found[-1].accuracy or 0.0):
-            found.append(row)
-    return found
+    return undominated(recommendable, lambda row: row.seconds, lambda row: row.accuracy or 0.0)
 
 
 def setting_for(backbone: str, digest: str | None) -> str | None:
@@ -94,11 +92,6 @@ def setting_for(backbone: str, digest: str | None) -> str | None:
     kept = next((kept for kept in kept_weights(backbone) if kept.digest == digest), None)
     info = catalogue().get(backbone)
     return str(kept.file) if kept and info and not is_published(info, kept) else None
-
-
-def usable_threads() -> int:
-    """How many processor cores a run would use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Stamp(NamedTuple):

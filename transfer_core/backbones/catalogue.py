@@ -100,11 +100,17 @@ def _read() -> dict[str, BackboneInfo]:
 
 def timm_file() -> Path | None:
     """Where `timm_catalogue` writes what the installed timm has; None where timm is not installed."""
+    version = _timm_version()
+    return own_folder("catalogue") / f"timm-{version}.json" if version else None
+
+
+@cache
+def _timm_version() -> str | None:
+    # Once: it looks through all that is installed, and the catalogue is asked for with every card of a page.
     try:
-        version = metadata.version("timm")
+        return metadata.version("timm")
     except metadata.PackageNotFoundError:
         return None
-    return own_folder("catalogue") / f"timm-{version}.json"
 
 
 def _of_timm() -> dict[str, BackboneInfo]:

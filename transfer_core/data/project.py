@@ -15,7 +15,7 @@ from pathlib import Path
 import tomlkit
 
 from transfer_core.data.samples import SampleTable
-from transfer_core.errors import DataError, storage_error
+from transfer_core.errors import DataError, newer_schema, storage_error
 from transfer_core.files import write_text
 from transfer_core.i18n import _
 from transfer_core.places import home, trash_folder
@@ -85,12 +85,7 @@ class Project:
             raise DataError(_("{file} can't be read: {reason}.").format(file=file, reason=error), file=file) from error
         try:
             if data["schema"] > SCHEMA:
-                raise DataError(
-                    _("{file} was written by a newer version of this program.").format(file=file),
-                    code="newer-schema",
-                    file=file,
-                    fix=_("Update Transfer Studio."),
-                )
+                raise newer_schema(DataError, file)
             sources = [Source(Path(entry["folder"]), entry.get("split")) for entry in data.get("sources", [])]
             seed, created = int(data.get("seed", 0)), float(data.get("created", 0.0))
             name = data["name"]

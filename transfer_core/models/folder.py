@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from transfer_core import __version__
-from transfer_core.errors import ModelError, storage_error
+from transfer_core.errors import ModelError, newer_schema, storage_error
 from transfer_core.files import read_json, sync_folder, write_json, write_text
 from transfer_core.i18n import _
 from transfer_core.images.view import View
@@ -53,12 +53,7 @@ class Model:
         data = read_json(folder / "model.json", ModelError)
         try:
             if data["schema"] > SCHEMA:
-                raise ModelError(
-                    _("{file} was written by a newer version of this program.").format(file=folder / "model.json"),
-                    code="newer-schema",
-                    file=folder / "model.json",
-                    fix=_("Update Transfer Studio."),
-                )
+                raise newer_schema(ModelError, folder / "model.json")
             view = View(data["preprocessing"]["crop"], data["preprocessing"]["resize"])
             _check(data)
             newer = {name: data[name] for name in _SINCE if name in data}

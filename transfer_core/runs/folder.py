@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transfer_core.errors import RunError, TransferError, storage_error
+from transfer_core.errors import RunError, TransferError, newer_schema, storage_error
 from transfer_core.files import read_json, write_json
 from transfer_core.i18n import _
 from transfer_core.places import home, trash_folder
@@ -40,7 +40,7 @@ class Run(Work):
         data = read_json(self.folder / FILE, RunError)
         try:
             if data["schema"] > SCHEMA:
-                raise _newer(self.folder)
+                raise newer_schema(RunError, self.folder / FILE)
             self.id = str(data["id"])
             self.name = str(data["name"])
             self.created = float(data["created"])
@@ -223,15 +223,6 @@ def _checked_name(name: str) -> str:
             _("A run's name needs between 1 and {most} characters, all on one line.").format(most=_NAME_LENGTH), code="bad-name"
         )
     return name
-
-
-def _newer(folder: Path) -> RunError:
-    return RunError(
-        _("{file} was written by a newer version of this program.").format(file=folder / FILE),
-        code="newer-schema",
-        file=folder / FILE,
-        fix=_("Update Transfer Studio."),
-    )
 
 
 def _run_folders(project_folder: Path) -> Iterator[Path]:

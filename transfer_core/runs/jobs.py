@@ -10,7 +10,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from transfer_core.errors import RunError, TransferError, storage_error
+from transfer_core.errors import RunError, TransferError, newer_schema, storage_error
 from transfer_core.files import read_json, write_json
 from transfer_core.i18n import _
 from transfer_core.places import own_folder
@@ -19,7 +19,7 @@ from transfer_core.runs import control
 from transfer_core.runs.events import EventWriter, make_reserve
 from transfer_core.runs.process import is_alive
 from transfer_core.runs.starting import gone, start_process
-from transfer_core.runs.state import read_state
+from transfer_core.runs.state import ACTIVE, read_state
 from transfer_core.runs.work import Work
 
 __all__ = ["Job", "active_jobs", "begin", "create_job", "find_job", "list_jobs", "read_state", "start", "stop"]
@@ -27,7 +27,6 @@ __all__ = ["Job", "active_jobs", "begin", "create_job", "find_job", "list_jobs",
 SCHEMA = 1
 FILE = "job.json"
 KEPT = 20  # jobs that ended, for their error and their log
-ACTIVE = ("starting", "running")
 
 
 class Job(Work):
@@ -39,12 +38,7 @@ class Job(Work):
         data = read_json(file, RunError)
         try:
             if data["schema"] > SCHEMA:
-                raise RunError(
-                    _("{file} was written by a newer version of this program.").format(file=file),
-                    code="newer-schema",
-                    file=file,
-                    fix=_("Update Transfer Studio."),
-                )
+                raise newer_schema(RunError, file)
             self.id = str(data["id"])
             self.kind = str(data["kind"])
             self.arguments: dict[str, Any] = dict(data["arguments"])

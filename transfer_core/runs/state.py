@@ -14,6 +14,7 @@ from transfer_core.runs.work import Work
 
 Status = Literal["queued", "starting", "running", "stopped", "finished", "failed", "died"]
 _ENDS: dict[str, Status] = {"run_stopped": "stopped", "run_finished": "finished", "run_failed": "failed"}
+ACTIVE: frozenset[Status] = frozenset({"starting", "running"})
 ENDED: frozenset[Status] = frozenset({"stopped", "finished", "failed", "died"})
 
 

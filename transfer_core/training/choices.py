@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 from transfer_core.errors import RunError
 from transfer_core.files import read_json, write_json
 from transfer_core.i18n import _
+from transfer_core.processes import usable_cores
 from transfer_core.training.settings import RunSettings
 
 FILE = "choices.json"
@@ -57,5 +57,4 @@ def choose_device(settings: RunSettings) -> str:
 
 def choose_threads(settings: RunSettings) -> int:
     """How many processor cores to use: what was asked for, or all that this process may run on."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return settings.threads or usable
+    return settings.threads or usable_cores()
