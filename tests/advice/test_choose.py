@@ -196,7 +196,7 @@ def test_stopped_while_heads_are_fitted(project: Project, fakes: Fakes, monkeypa
     """They run beside each other and would go on; what was measured before them is kept."""
     begun = threading.Event()
 
-    def endless(*arguments: Any, checkpoint: Callable[[], None]) -> None:
+    def endless(*arguments: Any, checkpoint: Callable[[], None], **settings: Any) -> None:
         begun.set()
         while True:
             checkpoint()

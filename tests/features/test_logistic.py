@@ -113,6 +113,14 @@ def test_without_refit_held_out_samples_play_no_part() -> None:
     assert np.abs(softmax(logits(refitted, features)) - softmax(logits(clean, features))).max() > 0.02
 
 
+def test_without_refit_the_folds_answer_as_with_it() -> None:
+    """Who wants the samples' own answers alone is told the same; easy problems leave the batch while hard ones go on."""
+    features, labels = drawn(120, 60, 4)
+    with_refit, without = (fit_logistic(features, labels, 4, in_turns(120), refit=refit) for refit in (True, False))
+    assert with_refit.chosen == without.chosen
+    assert np.abs(softmax(with_refit.out_of_fold.numpy()) - softmax(without.out_of_fold.numpy())).max() < 0.02
+
+
 @pytest.mark.parametrize("count, width", [(40, 100), (100, 20)])
 def test_the_same_bits_every_time(count: int, width: int) -> None:
     """No chance in it: weights, answers and losses are equal to the last bit."""

@@ -71,6 +71,7 @@ def choose(
     for number, entry in enumerate(entries):
         if not entry.left_out:
             measuring.measure(entry, [later.candidate for later in entries[number + 1 :] if not later.left_out])
+    measuring.score([entry for entry in entries if not entry.left_out])
     confirmed = measuring.confirm(entries)
     return _conclude(entries, confirmed, len(measuring.looked_at), measuring.pictures)
 

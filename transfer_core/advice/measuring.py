@@ -9,7 +9,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -53,6 +54,7 @@ class Progress(NamedTuple):
 
 Tell = Callable[[Progress], None]
 Checkpoint = Callable[[], None]
+T = TypeVar("T")
 
 
 class Seconds(NamedTuple):
@@ -146,22 +148,28 @@ class Measuring:
             self._look_at(self.looked_at.without(broken))
 
     def measure(self, entry: Entry, later: Sequence[Candidate]) -> None:
-        """Features and scores of one candidate, into its entry; `later` are those whose time is still to come."""
+        """One candidate's features, onto disk, or what is known of it; `later` are those whose time is still to come."""
         try:
             entry.candidate = self._with_weights(entry.candidate)
             entry.measured = self.kept.get(entry.candidate.key)
             if entry.measured is None:
-                features = self._features(entry.candidate, sum(self._ahead(each) for each in later))
-                entry.measured = self._scored(features)
-                if entry.measured is None:
-                    entry.left_out = _("Its features are not numbers: these weights are damaged.")
-                    return
-                self.kept.keep(entry.candidate.key, entry.measured)
+                self._features(entry.candidate, sum(self._ahead(each) for each in later))
             entry.seconds = self.seconds_for(entry.candidate)
         except StorageError:
             raise
         except TransferError as error:
             entry.left_out = str(error)
+
+    def score(self, entries: Sequence[Entry]) -> None:
+        """The scores of candidates whose features are on disk, into their entries."""
+        todo = [entry for entry in entries if not entry.measured]
+        found = self._side_by_side([partial(self._scored, entry.candidate) for entry in todo])
+        for entry, measured in zip(todo, found, strict=True):
+            if measured is None:
+                entry.left_out = _("Its features are not numbers: these weights are damaged.")
+                continue
+            entry.measured = measured
+            self.kept.keep(entry.candidate.key, measured)
 
     def confirm(self, entries: Sequence[Entry]) -> list[Entry]:
         """Rank what was measured and cross-validate heads for the best that may be recommended; those, the most accurate first."""
@@ -177,7 +185,7 @@ class Measuring:
         ranked = [known[number] for number in order(scores.tolist(), neighbours)]
         best = [(entry, measured) for entry, measured in ranked if entry.candidate.commercial][:CONFIRMED]
         todo = [(entry, measured) for entry, measured in best if measured.answers is None]
-        answers = self._cross_validated([self._features(entry.candidate, 0.0) for entry, _measured in todo])
+        answers = self._cross_validated([entry.candidate for entry, _measured in todo])
         for (entry, measured), found in zip(todo, answers, strict=True):
             self.kept.keep_answers(entry.candidate.key, found)
             entry.measured = replace(measured, answers=found)
@@ -229,64 +237,63 @@ class Measuring:
         """The seconds that a candidate's features are expected to take."""
         return len(self._missing(candidate)) / speed.speed(candidate.work, self.threads).images_per_second
 
-    def _scored(self, features: Features) -> Measured | None:
+    def _scored(self, candidate: Candidate) -> Measured | None:
         """The scores, or None for features that are not finite."""
-        self.checkpoint()
+        features = self._features(candidate, 0.0)
         if not np.isfinite(features).all():
             return None
         neighbours = nearest_neighbours(features, self.labels)
         assert neighbours is not None  # two classes are at least two pictures
         return Measured(log_evidence(features, self.labels, _eigh), neighbours)
 
-    def _cross_validated(self, all_features: Sequence[Features]) -> list[str]:
-        """What cross-validated heads say of each picture looked at: those that a quick run on these pictures would fit.
-
-        Side by side, each on one thread: threads that share a head wait for each other, on a busy computer ten times as long.
-        """
+    def _cross_validated(self, candidates: Sequence[Candidate]) -> list[str]:
+        """What cross-validated heads say of each picture looked at: those that a quick run on these pictures would fit."""
         folds = assign_folds(self.looked_at, self.seed)
         if not holds_out(folds):
-            return [NEVER * len(folds) for _features in all_features]
-        before = torch.get_num_threads()
+            return [NEVER * len(folds) for _candidate in candidates]
         stop = threading.Event()
-        with ThreadPoolExecutor(self.threads) as pool:
-            waiting = [pool.submit(self._answers, features, folds, stop) for features in all_features]
-            try:
-                while wait(waiting, timeout=PATIENCE).not_done:
-                    self.checkpoint()
-            except BaseException:
-                stop.set()
-                raise
-            finally:
-                torch.set_num_threads(before)
-        return [each.result() for each in waiting]
+        try:
+            return self._side_by_side([partial(self._answers, each, folds, stop) for each in candidates])
+        except BaseException:
+            stop.set()
+            raise
 
-    def _answers(self, features: Features, folds: NDArray[np.int64], stop: threading.Event) -> str:
+    def _answers(self, candidate: Candidate, folds: NDArray[np.int64], stop: threading.Event) -> str:
         def checkpoint() -> None:
             if stop.is_set():
                 raise InterruptedError
 
-        torch.set_num_threads(1)
         classes = len(self.looked_at.classes)
-        labels = torch.from_numpy(self.labels)
-        fit = fit_logistic(torch.from_numpy(features), labels, classes, torch.from_numpy(folds), checkpoint=checkpoint)
+        features, labels = torch.from_numpy(self._features(candidate, 0.0)), torch.from_numpy(self.labels)
+        fit = fit_logistic(features, labels, classes, torch.from_numpy(folds), refit=False, checkpoint=checkpoint)
         answers = np.full(len(folds), NEVER)
         held_out = folds >= 0
         right = fit.out_of_fold.numpy()[held_out].argmax(1) == self.labels[held_out]
         answers[held_out] = np.where(right, RIGHT, WRONG)
         return "".join(answers)
 
+    def _side_by_side(self, tasks: Sequence[Callable[[], T]]) -> list[T]:
+        """What the tasks come to, each on one thread.
+
+        Threads that share a task wait for each other: on a busy computer ten times as long, and NumPy's decompositions at any time.
+        """
+        before = torch.get_num_threads()
+        with ThreadPoolExecutor(self.threads, initializer=partial(torch.set_num_threads, 1)) as pool:
+            waiting = [pool.submit(task) for task in tasks]
+            try:
+                while wait(waiting, timeout=PATIENCE).not_done:
+                    self.checkpoint()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+            finally:
+                torch.set_num_threads(before)
+        return [each.result() for each in waiting]
+
 
 def _eigh(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Eigenvalues and vectors on one thread.
-
-    NumPy takes all cores for it, and at these sizes they wait for each other: 2.3 s in place of 0.5 for 1,000 rows on a busy computer.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        values, vectors = torch.linalg.eigh(torch.from_numpy(matrix))
-    finally:
-        torch.set_num_threads(before)
+    """Torch's, which keeps to the threads it is told."""
+    values, vectors = torch.linalg.eigh(torch.from_numpy(matrix))
     return values.numpy(), vectors.numpy()
 
 
