@@ -237,8 +237,9 @@ class Measuring:
         """The seconds that a candidate's features are expected to take."""
         return len(self._missing(candidate)) / speed.speed(candidate.work, self.threads).images_per_second
 
-    def _scored(self, candidate: Candidate) -> Measured | None:
+    def _scored(self, candidate: Candidate, checkpoint: Checkpoint) -> Measured | None:
         """The scores, or None for features that are not finite."""
+        checkpoint()
         features = self._features(candidate, 0.0)
         if not np.isfinite(features).all():
             return None
@@ -251,18 +252,9 @@ class Measuring:
         folds = assign_folds(self.looked_at, self.seed)
         if not holds_out(folds):
             return [NEVER * len(folds) for _candidate in candidates]
-        stop = threading.Event()
-        try:
-            return self._side_by_side([partial(self._answers, each, folds, stop) for each in candidates])
-        except BaseException:
-            stop.set()
-            raise
+        return self._side_by_side([partial(self._answers, each, folds) for each in candidates])
 
-    def _answers(self, candidate: Candidate, folds: NDArray[np.int64], stop: threading.Event) -> str:
-        def checkpoint() -> None:
-            if stop.is_set():
-                raise InterruptedError
-
+    def _answers(self, candidate: Candidate, folds: NDArray[np.int64], checkpoint: Checkpoint) -> str:
         classes = len(self.looked_at.classes)
         features, labels = torch.from_numpy(self._features(candidate, 0.0)), torch.from_numpy(self.labels)
         fit = fit_logistic(features, labels, classes, torch.from_numpy(folds), refit=False, checkpoint=checkpoint)
@@ -272,19 +264,25 @@ class Measuring:
         answers[held_out] = np.where(right, RIGHT, WRONG)
         return "".join(answers)
 
-    def _side_by_side(self, tasks: Sequence[Callable[[], T]]) -> list[T]:
-        """What the tasks come to, each on one thread.
+    def _side_by_side(self, tasks: Sequence[Callable[[Checkpoint], T]]) -> list[T]:
+        """What the tasks come to, each on one thread; the checkpoint they are given raises once the choice is stopped.
 
         Threads that share a task wait for each other: on a busy computer ten times as long, and NumPy's decompositions at any time.
         """
+        stop = threading.Event()
+
+        def checkpoint() -> None:
+            if stop.is_set():
+                raise InterruptedError
+
         before = torch.get_num_threads()
         with ThreadPoolExecutor(self.threads, initializer=partial(torch.set_num_threads, 1)) as pool:
-            waiting = [pool.submit(task) for task in tasks]
+            waiting = [pool.submit(task, checkpoint) for task in tasks]
             try:
                 while wait(waiting, timeout=PATIENCE).not_done:
                     self.checkpoint()
             except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
+                stop.set()
                 raise
             finally:
                 torch.set_num_threads(before)
