@@ -18,8 +18,14 @@ def grid(side: int) -> tuple[Stack, Stack]:
     return x.ravel(), y.ravel()
 
 
+def halved(pictures: Stack) -> Stack:
+    """Means of two by two pixels: `[B, S, S]` to `[B, S / 2, S / 2]`."""
+    rows = pictures[:, ::2] + pictures[:, 1::2]
+    return np.asarray((rows[:, :, ::2] + rows[:, :, 1::2]) / 4, np.float32)
+
+
 def warped(pictures: Stack, maps: Stack) -> tuple[Stack, NDArray[np.bool_]]:
-    """Each of `pictures [B, S, S]` as seen through `maps [B, 2, 3]`, and which of the pixels lie within it: both `[B, S * S]`.
+    """Each of `pictures [B, S, S]` as seen through `maps [B, 2, 3]`, and which of the pixels lie within it: both `[B, S, S]`.
 
     A map takes (x, y, 1) of the picture that is looked for to (x, y) of the one that is looked at; sides run from -1 to 1.
     """
@@ -41,7 +47,7 @@ def warped(pictures: Stack, maps: Stack) -> tuple[Stack, NDArray[np.bool_]]:
     upper_left += along * (upper_right - upper_left)
     lower_left += along * (lower_right - lower_left)
     upper_left += down * (lower_left - upper_left)
-    return upper_left, inside
+    return upper_left.reshape(count, side, side), inside.reshape(count, side, side)
 
 
 def aligned(wanted: Stack, pictures: Stack, maps: Stack, steps: int) -> Stack:
@@ -59,7 +65,7 @@ def aligned(wanted: Stack, pictures: Stack, maps: Stack, steps: int) -> Stack:
     ones = np.ones_like(flat)
     columns = np.stack([along * x, along * y, along, down * x, down * y, down, flat, ones], axis=1)
     for _step in range(steps):
-        seen, inside = warped(pictures, maps)
+        seen, inside = (values.reshape(count, -1) for values in warped(pictures, maps))
         weighted = columns * trusted(seen, flat, inside)[:, None]
         equations = weighted @ columns.transpose(0, 2, 1)
         diagonal = np.einsum("bii->bi", equations)
