@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from transfer_core.data.near_candidates import PARTS, VIEWS, Indices, candidates, described
 from transfer_core.images.agreement import agreement
@@ -42,6 +43,17 @@ class Pairs(NamedTuple):
     similarity: NDArray[np.float32]
 
 
+class Likeness(NamedTuple):
+    """Of pairs `[M]`: agreement at half the resolution, and where that is at least `CLOSER`, overall and of the weakest place; -1 elsewhere."""
+
+    coarse: NDArray[np.float32]
+    overall: NDArray[np.float32]
+    weakest: NDArray[np.float32]
+
+
+_NOTHING = Likeness(*(np.empty(0, np.float32),) * 3)
+
+
 def find_pairs(
     fingerprints: NDArray[np.uint8],
     new: Indices | None = None,
@@ -56,34 +68,26 @@ def find_pairs(
     Memory: 0.26 KB a picture and 100 MB. Time for 100,000 pictures on 2 cores: about 2 minutes, more where many look alike.
     """
     threads = threads or usable_cores()
-    pairs = candidates(fingerprints, new, threads, progress, checkpoint)
-    found = [Likeness(*(np.empty(0, np.float32),) * 3)]
+    found = [_NOTHING]
     pool = ThreadPoolExecutor(threads)
-    try:
-        for result in pool.map(lambda batch: likeness(fingerprints, batch), list(_batches(pairs))):
-            if checkpoint:
-                checkpoint()
-            found.append(result)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    # The pool is what uses the cores: products that share them out once more would wait for each other, twice as long in all.
+    with threadpool_limits(1, "blas"):
+        pairs = candidates(fingerprints, new, threads, progress, checkpoint)
+        try:
+            for result in pool.map(lambda batch: likeness(fingerprints, batch), list(_batches(pairs))):
+                if checkpoint:
+                    checkpoint()
+                found.append(result)
+        finally:
+            pool.shutdown(cancel_futures=True)
     all_of_it = Likeness(*(np.concatenate(values) for values in zip(*found, strict=True)))
     same = (all_of_it.overall >= COPY) & (all_of_it.weakest >= EVERYWHERE)
     return Pairs(pairs[same], all_of_it.overall[same].clip(0, 1))
 
 
-class Likeness(NamedTuple):
-    """Of pairs `[M]`: agreement at half the resolution, and where that is at least `CLOSER`, overall and of the weakest place; -1 elsewhere."""
-
-    coarse: NDArray[np.float32]
-    overall: NDArray[np.float32]
-    weakest: NDArray[np.float32]
-
-
 def likeness(fingerprints: NDArray[np.uint8], pairs: Indices) -> Likeness:
     """How much the two pictures of each of `pairs [M, 2]` look alike once one is laid over the other as well as can be."""
-    results = [_likeness(fingerprints[batch[:, 0]], fingerprints[batch[:, 1]]) for batch in _batches(pairs)]
-    if not results:
-        return Likeness(*(np.empty(0, np.float32),) * 3)
+    results = [_likeness(fingerprints[batch[:, 0]], fingerprints[batch[:, 1]]) for batch in _batches(pairs)] or [_NOTHING]
     return Likeness(*(np.concatenate(values) for values in zip(*results, strict=True)))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,7 @@ Stack = NDArray[np.float32]
 RIDGE = 1e-3
 
 
+@cache
 def grid(side: int) -> tuple[Stack, Stack]:
     """The x and y `[side * side]` of the middles of the pixels of a square picture whose sides run from -1 to 1."""
     middles = ((np.arange(side, dtype=np.float32) + 0.5) * (2 / side) - 1).astype(np.float32)
@@ -35,7 +38,7 @@ def warped(pictures: Stack, maps: Stack) -> tuple[Stack, NDArray[np.bool_]]:
     places += 1
     places *= side / 2
     places -= 0.5
-    inside = ((places > -1) & (places < side)).all(axis=1)
+    inside = ((places >= -0.5) & (places <= side - 0.5)).all(axis=1)
     np.clip(places, 0, side - 1.001, out=places)
     corner = places.astype(np.int32)
     places -= corner
