@@ -40,7 +40,9 @@ def _watch(project: Project, known: str) -> None:
     state = scanning.state(project)
     if state.status == "running":
         done = _("{done} of {total}").format(done=f"{state.done:,}", total=f"{state.total:,}") if state.total else ""
-        doing = {"reading": _("Looking through your pictures"), "looking": _("Looking for pictures that show the same")}[state.doing]
+        doing = {"reading": _("Looking through your pictures"), "looking": _("Looking for pictures that show the same")}[
+            state.doing
+        ]
         text = " · ".join(filter(None, [doing, done]))
         st.progress(state.done / state.total if state.total else 0.0, text=text)
     if state.status != known:

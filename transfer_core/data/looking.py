@@ -79,6 +79,6 @@ def compare(project: Project, threads: int | None = None, checkpoint: Checkpoint
 
 def _named(contents: Sequence[str], pairs: Pairs, kind: str) -> list[Pair]:
     return [
-        Pair(*sorted((contents[first], contents[second])), kind, round(float(similarity), 4))
+        Pair(min(contents[first], contents[second]), max(contents[first], contents[second]), kind, round(float(similarity), 4))
         for (first, second), similarity in zip(pairs.indices, pairs.similarity, strict=True)
     ]

@@ -131,7 +131,9 @@ def _most_similar(fingerprints: NDArray[np.uint8], wholes: Vectors, queries: Ind
     for start in range(0, len(references), REFERENCES):
         others = references[start : start + REFERENCES]
         block = (wholes[start : start + REFERENCES] if every else wholes[others]).T
-        best, one = similar[:, :, : len(others)] if len(others) == REFERENCES else np.empty((2, len(queries), len(others)), np.float32)
+        best, one = (
+            similar[:, :, : len(others)] if len(others) == REFERENCES else np.empty((2, len(queries), len(others)), np.float32)
+        )
         np.matmul(views[0], block, out=best)
         for view in views[1:]:
             np.matmul(view, block, out=one)

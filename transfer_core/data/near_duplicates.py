@@ -29,7 +29,10 @@ STEPS = 3  # of the alignment, at each resolution
 # Where each view lies in the whole, as maps for `warped`.
 _MAPS = np.array(
     [
-        [[PARTS[along][1] - PARTS[along][0], 0, sum(PARTS[along]) - 1], [0, PARTS[down][1] - PARTS[down][0], sum(PARTS[down]) - 1]]
+        [
+            [PARTS[along][1] - PARTS[along][0], 0, sum(PARTS[along]) - 1],
+            [0, PARTS[down][1] - PARTS[down][0], sum(PARTS[down]) - 1],
+        ]
         for down, along in VIEWS
     ],
     np.float32,

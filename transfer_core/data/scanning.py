@@ -27,7 +27,7 @@ LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ScanState:
-    """How far the scan of a project is: `none`, `running`, `finished` or `failed`; `doing` is "reading" files or "looking" at pictures."""
+    """How far the scan of a project is: `none`, `running`, `finished` or `failed`; it is "reading" files or "looking" at pictures."""
 
     status: str
     done: int = 0
@@ -58,7 +58,8 @@ def state(project: Project) -> ScanState:
         # Between its start and its first words a scan has no process id on record yet.
         alive = lives(data["pid"], data["created"]) if "pid" in data else time.time() - data.get("time", 0) < 10
         if data["status"] in ("finished", "failed") or (data["status"] == "running" and alive):
-            return ScanState(data["status"], data.get("done", 0), data.get("total", 0), data.get("error"), data.get("report"), data.get("doing", "reading"))
+            known = {name: data[name] for name in ("done", "total", "error", "report", "doing") if name in data}
+            return ScanState(data["status"], **known)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass  # never begun, or damaged, which is as good as never begun: it lies in the cache
     return ScanState("none")

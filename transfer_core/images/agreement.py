@@ -47,7 +47,9 @@ def _moments(wanted: Stack, seen: Stack, inside: NDArray[np.bool_]) -> tuple[Sta
     one -= one.mean(axis=2, keepdims=True)
     other -= other.mean(axis=2, keepdims=True)
     size = one.shape[2]
-    covariance, first, second = (np.einsum("btp,btp->bt", left, right) / size for left, right in ((one, other), (one, one), (other, other)))
+    covariance, first, second = (
+        np.einsum("btp,btp->bt", left, right) / size for left, right in ((one, other), (one, one), (other, other))
+    )
     return covariance * whole, first * whole, second * whole
 
 
@@ -68,7 +70,9 @@ def _box(pictures: Stack, size: int) -> Stack:
         edges[axis] = (size // 2, size // 2)
         padded = np.pad(pictures, edges, "edge")
         length = pictures.shape[axis]
-        parts = [padded[:, place : place + length] if axis == 1 else padded[:, :, place : place + length] for place in range(size)]
+        parts = [
+            padded[:, place : place + length] if axis == 1 else padded[:, :, place : place + length] for place in range(size)
+        ]
         pictures = parts[0] + parts[1]
         for part in parts[2:]:
             pictures += part

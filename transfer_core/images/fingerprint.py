@@ -51,11 +51,10 @@ class FingerprintStore(DecodedRows):
     """Fingerprints by content, kept under `folder`: 4.6 KB a picture, 460 MB for 100,000."""
 
     need = NEED
-    any_scale = True  # the filter is as wide as the reduction: a larger picture gives nearly the same values
+
+    def __init__(self, folder: Path):
+        super().__init__(folder / f"{DECODE}-{NEED}-{FINGERPRINT}", (LENGTH,), np.uint8)
 
     def row(self, image: Image.Image) -> Fingerprint:
         """The picture's fingerprint."""
         return fingerprint(image)
-
-    def __init__(self, folder: Path):
-        super().__init__(folder / f"{DECODE}-{NEED}-{FINGERPRINT}", (LENGTH,), np.uint8)

@@ -15,13 +15,13 @@ from transfer_core.backbones.graph import NO_GRAPH, Graph, feature_graph
 from transfer_core.backbones.network import load_backbone
 from transfer_core.backbones.weights import KeptWeights, obtain
 from transfer_core.data.layout import check_folder
-from transfer_core.data.looking import compare, fingerprints, note
+from transfer_core.data.looking import look
 from transfer_core.data.project import Project
 from transfer_core.data.scan import check_trainable, missing_folder, scan
 from transfer_core.errors import BackboneError, RunError, StorageError
 from transfer_core.features.extract import FeatureStore, Forward, GraphForward
 from transfer_core.i18n import _, ngettext
-from transfer_core.images.pixels import PixelMap, Source, decode_together
+from transfer_core.images.pixels import PixelMap
 from transfer_core.images.view import View
 from transfer_core.training.choices import Choices, choose_device, choose_threads
 from transfer_core.training.context import Context
@@ -58,9 +58,7 @@ class Prepared:
 def prepare(context: Context, clock: Clock) -> Prepared:
     """Bring a run to where training begins. What an earlier worker of the run settled is kept to."""
     context.settings.check_depth(backbone_info(context.settings.backbone))
-    samples = RunSamples.read(context.folder)
-    if samples is None:
-        _look_for_pictures(context, clock)
+    samples = RunSamples.read(context.folder) or _look_for_samples(context, clock)
     kept = _weights(context, clock)
     info = backbone_info(kept.backbone)
     choices = Choices.read(context.folder)
@@ -78,14 +76,14 @@ def prepare(context: Context, clock: Clock) -> Prepared:
     else:
         forward = GraphForward(graph.file, choices.threads)
     with ThreadPoolExecutor(1) as ahead:
-        if isinstance(forward, GraphForward) and context.settings.plan == "quick":
+        if isinstance(forward, GraphForward) and context.settings.plan == "quick" and pixels.missing(samples.contents):
             # Loading takes as long as decoding a few dozen pictures, and leaves a core free for that meanwhile.
             ahead.submit(forward.load)
-        samples = _decode(context, clock, choices, samples, pixels) if samples else _first_look(context, clock, choices, pixels)
+        samples = _decode(context, clock, choices, samples, pixels)
     return Prepared(context, clock, choices, samples, info, kept, graph, pixels, forward)
 
 
-def _look_for_pictures(context: Context, clock: Clock) -> None:
+def _look_for_samples(context: Context, clock: Clock) -> RunSamples:
     project = context.project
     for folder in project.missing_sources():
         if project.table.count():
@@ -94,22 +92,8 @@ def _look_for_pictures(context: Context, clock: Clock) -> None:
     with clock.phase(context, "scan") as progress:
         scan(project, progress, context.stop_if_asked)
     check_trainable(project)
-
-
-def _first_look(context: Context, clock: Clock, choices: Choices, pixels: PixelMap) -> RunSamples:
-    """Decode the pictures in use, see which belong together, and only then fix the run's samples with their splits and groups.
-
-    Pictures that turn out broken are left out, and the project's table says why.
-    """
-    project = context.project
-    with clock.phase(context, "decode") as progress:
-        sources = [Source(sample.content, sample.path) for sample in project.table.samples()]
-        _check_space(pixels, len(pixels.missing(source.content for source in sources)))
-        kept = fingerprints(project)
-        wanted = [(pixels, sources), (kept, [source for source in sources if source.content not in kept])]
-        failed = decode_together(wanted, choices.threads, progress, context.stop_if_asked)
-        note(project, failed)
-        compare(project, choices.threads, context.stop_if_asked)
+    with clock.phase(context, "look") as progress:
+        look(project, choose_threads(context.settings), progress, context.stop_if_asked)
     check_trainable(project)
     samples = RunSamples.of_project(project)
     samples.write(context.folder)
