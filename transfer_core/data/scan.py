@@ -10,7 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transfer_core.data.layout import Found, walk
+from transfer_core.data.layout import Found
+from transfer_core.data.sources import found_in
 from transfer_core.data.split import assign_splits
 from transfer_core.errors import DataError, ImageError
 from transfer_core.i18n import _
@@ -54,7 +55,7 @@ def scan(
     changed: list[tuple[int, Found, int, int]] = []
     set_aside: list[tuple[int, Found, int, int]] = []
     for number, source in enumerate(project.sources):
-        for found in walk(source.folder, source.split):
+        for found in found_in(source):
             key = (number, found.relative)
             seen.add(key)
             size, mtime = _stat(found.path)
