@@ -149,7 +149,7 @@ def _targets(entries: list[Entry], archive: Path) -> dict[int, PurePosixPath]:
     targets: dict[int, PurePosixPath] = {}
     places: dict[str, str] = {}
     for entry in entries:
-        parts = _parts(entry.name, archive)
+        parts = name_parts(entry.name, archive)
         if not parts or any(ignored(part) for part in parts):
             continue
         path = PurePosixPath(*(safe_part(part) for part in parts))
@@ -175,7 +175,7 @@ def _targets(entries: list[Entry], archive: Path) -> dict[int, PurePosixPath]:
     return targets
 
 
-def _parts(name: str, archive: Path) -> list[str]:
+def name_parts(name: str, archive: Path) -> list[str]:
     """The folders and the name of a file, checked on every system for what is dangerous on any."""
     plain = name.replace("\\", "/")
     if "\0" in name or any("\ud800" <= sign <= "\udfff" for sign in name):

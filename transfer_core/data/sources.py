@@ -22,6 +22,15 @@ def found_in(source: Source) -> Iterator[Found]:
     Raises DataError when the folder or the table is not there or can't be read, and what `archives.unpack` raises.
     """
     bring_in(source)
+    for found in _read(source):
+        if found.reason is None and archives.is_archive(found.path):
+            found = replace(
+                found, reason=_("it is an archive among the pictures, which is not opened: unpack it, or add it by itself")
+            )
+        yield found
+
+
+def _read(source: Source) -> Iterator[Found]:
     reading = source.reading
     if reading.kind == "table" and reading.table and reading.columns:
         yield from tables.walk_table(source.folder, table_file(source), reading.columns, source.split, reading.group)

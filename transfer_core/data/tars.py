@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from transfer_core.data.archives import MOST_FILES, Content, Entry, broken, check_ratio, refused, too_many
+from transfer_core.data.archives import MOST_FILES, Content, Entry, broken, check_ratio, name_parts, refused, too_many
 from transfer_core.errors import DataError
 from transfer_core.i18n import _
 
@@ -33,6 +33,7 @@ class TarArchive:
                 raise refused(path, _("{name} is a link").format(name=member.name))
             if not (member.isreg() or member.isdir()) or member.issparse():
                 raise refused(path, _("{name} is neither a file nor a folder").format(name=member.name))
+            name_parts(member.name, path)
             if member.isreg():
                 self.entries.append(Entry(member.name, member.size, number))
 

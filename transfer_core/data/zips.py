@@ -12,12 +12,12 @@ from pathlib import Path
 from stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
 from typing import BinaryIO, cast
 
-from transfer_core.data.archives import MOST_FILES, Content, Entry, broken, check_ratio, refused, too_many
+from transfer_core.data.archives import MOST_FILES, Content, Entry, broken, check_ratio, name_parts, refused, too_many
 from transfer_core.i18n import _, language
 
 _LIST_ENTRY = b"PK\x01\x02"
 _HEADER_BYTES = 30
-_MOST_LIST_BYTES = 128 * 1024 * 1024
+_MOST_LIST_BYTES = 64 * 1024 * 1024
 _ENCRYPTED = 0x1 | 0x40
 _UTF8 = 0x800
 # What reading a zip file trips over when somebody wrote into it.
@@ -31,13 +31,15 @@ class ZipArchive:
         self._path = path
         size = file.seek(0, io.SEEK_END)
         try:
-            self._zip = zipfile.ZipFile(cast("io.BufferedReader", _Bounded(file, path)))
+            self._zip = zipfile.ZipFile(cast("io.BufferedReader", _Bounded(file, size, path)))
         except _TROUBLE as error:
             raise broken(path, error) from error
         infos = self._zip.infolist()
         self._check(infos, size)
         decode = _decoder(infos)
         self._infos = [info for info in infos if not _is_folder(info)]
+        for folder in filter(_is_folder, infos):
+            name_parts(decode(folder), path)
         self.entries = [Entry(decode(info), info.file_size, number) for number, info in enumerate(self._infos)]
 
     def contents(self) -> Iterator[tuple[Entry, Content]]:
@@ -86,15 +88,19 @@ class ZipArchive:
 class _Bounded:
     """A file of which no reader gets more at once than the list of a zip of `MOST_FILES` takes, whatever its length is said to be."""
 
-    def __init__(self, file: BinaryIO, path: Path):
-        self._file, self._path = file, path
+    def __init__(self, file: BinaryIO, size: int, path: Path):
+        self._file, self._size, self._path = file, size, path
         self.seek, self.tell, self.seekable, self.close = file.seek, file.tell, file.seekable, lambda: None
 
     def read(self, count: int = -1) -> bytes:
         """At most `count` bytes."""
-        data = self._file.read(min(count, _MOST_LIST_BYTES + 1) if count >= 0 else _MOST_LIST_BYTES + 1)
+        left = max(0, self._size - self._file.tell())
+        count = left if count < 0 else min(count, left)
+        if count > _MOST_LIST_BYTES:
+            raise too_many(self._path)
+        data = self._file.read(count)
         # zipfile makes an object of each entry of the list that it has read; there must not be millions.
-        if len(data) > _MOST_LIST_BYTES or (len(data) > 2**20 and data.count(_LIST_ENTRY) > MOST_FILES):
+        if count > 2**20 and data.count(_LIST_ENTRY) > MOST_FILES:
             raise too_many(self._path)
         return data
 
