@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from transfer_core.data.layout import SPLIT_FOLDERS, Found, check_folder, ignored
@@ -200,18 +200,14 @@ def walk_table(root: Path, file: Path, columns: Columns, split: str | None = Non
     for row in rows_of(table, columns):
         found = _found(row, finder, split)
         if grouped and found.group is None and (told := grouped.read(found.relative)):
-            found = _with(found, group=told.group)
+            found = replace(found, group=told.group)
         before = said.get(found.relative)
         if before is None:
             said[found.relative] = found
         elif before.reason is None and found.reason is None and before.label != found.label:
             reason = _("the table gives it two classes, {first} and {second}").format(first=before.label, second=found.label)
-            said[found.relative] = _with(before, reason=reason)
+            said[found.relative] = replace(before, label=None, reason=reason)
     yield from said.values()
-
-
-def _with(found: Found, reason: str | None = None, group: str | None = None) -> Found:
-    return Found(found.path, found.relative, found.label, found.split, reason or found.reason, group or found.group)
 
 
 def _found(row: Row, finder: Finder, split: str | None) -> Found:
