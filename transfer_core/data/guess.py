@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 from transfer_core.data import archives, tables
 from transfer_core.data.layout import are_splits, check_folder, class_of, ignored
 from transfer_core.data.names import guess_patterns, pattern
-from transfer_core.data.reading import Depth, Reading
-from transfer_core.data.sources import check_door, guessed_columns
+from transfer_core.data.reading import Depth, Reading, Source
+from transfer_core.data.sources import check_door, guessed_columns, source_of_table
 from transfer_core.errors import DataError
 from transfer_core.i18n import _, ngettext
 from transfer_core.images.decode import EXTENSIONS
@@ -82,6 +82,21 @@ def guess(place: Path) -> Guess:
         offer = _table_offer(table, columns, place.name, lambda file: True)
         return Guess((offer,), unclear=False)
     return _of_listing(_list_archive(place))
+
+
+def source_at(place: Path, reading: Reading | None = None, split: str | None = None) -> Source:
+    """A folder or a table as a source, by the likeliest reading unless one is given; raises DataError for what is neither."""
+    check_door(place)
+    if os.path.isdir(place):  # noqa: PTH112
+        return Source(place, split, reading or guess(place).best)
+    if tables.is_table(place):
+        return source_of_table(place, reading, split)
+    raise DataError(
+        _("The archive {file} has to be unpacked first.").format(file=place),
+        code="not-a-folder",
+        file=place,
+        fix=_("Unpack it, and give the folder."),
+    )
 
 
 def _of_listing(listing: _Listing) -> Guess:

@@ -19,7 +19,7 @@ from transfer_core.data import archives, tables
 from transfer_core.data.reading import Reading, Source
 from transfer_core.data.samples import SampleTable
 from transfer_core.data.settle import settle_in
-from transfer_core.data.sources import is_there, source_of_table
+from transfer_core.data.sources import is_there
 from transfer_core.data.split import TEST, VAL, Shares
 from transfer_core.errors import DataError, newer_schema, storage_error
 from transfer_core.files import write_text
@@ -160,17 +160,13 @@ class Project:
 
         Raises DataError for a table whose columns can't be told, and an archive that is broken or hostile.
         """
-        place = _absolute(place)
-        if tables.is_table(place) and not place.is_dir():
-            return source_of_table(place, reading, split)
-        if reading is None:
-            from transfer_core.data.guess import guess  # here: it loads NumPy, which the home page does without
+        from transfer_core.data.guess import guess, source_at  # here: they load NumPy, which the home page does without
 
-            reading = guess(place).best
-        if archives.is_archive(place) and not place.is_dir():
-            folder = _free_folder(self.folder / "imports", archives.title(place), {source.folder for source in self.sources})
-            return Source(folder, split, reading, place)
-        return Source(place, split, reading)
+        place = _absolute(place)
+        if not archives.is_archive(place) or place.is_dir():
+            return source_at(place, reading, split)
+        folder = _free_folder(self.folder / "imports", archives.title(place), {source.folder for source in self.sources})
+        return Source(folder, split, reading or guess(place).best, place)
 
     def add_source(self, source: Source) -> None:
         """Take more pictures into this project; only what is new is computed. Raises DataError when they are in it already."""

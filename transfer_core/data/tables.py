@@ -24,6 +24,7 @@ MOST_COLUMNS = 1000
 MOST_CLASS_CHARACTERS = 200
 _DELIMITERS = (",", "\t", ";", "|")
 _FIRST = 400  # rows that guesses are made from
+_AGREED = 0.75  # of the files that lie elsewhere, in the folder taken for theirs
 _PICTURE = re.compile(r"\.(jpe?g|jpe|jfif|png|webp|bmp|gif|tiff?|heic|heif|avif)$", re.IGNORECASE)
 # Marks of the encodings that have one, the longer first.
 _MARKS = (
@@ -129,13 +130,14 @@ def guess_columns(table: Table, exists: Callable[[str], bool] | None = None) -> 
     values = [[row[place].strip() for row in rows] for place in places]
     words = [_word(title) if table.has_titles else "" for title in table.titles]
 
-    def files(place: int) -> tuple[float, int, int]:
+    def files(place: int) -> tuple[bool, float, int, int]:
         here = [cell for cell in values[place] if cell]
+        endings = sum(bool(_PICTURE.search(cell)) for cell in here)
         named = sum(bool(_PICTURE.search(cell)) or bool(exists and exists(cell)) for cell in here)
-        return named / len(rows), _rank(words[place], _FILE_WORDS), -place
+        return endings >= 0.5 * len(rows), named / len(rows), _rank(words[place], _FILE_WORDS), -place
 
     file = max(places, key=files)
-    if files(file)[0] < 0.5:
+    if files(file)[1] < 0.5:
         return None
     splits = [
         place
@@ -307,8 +309,9 @@ def root_of(file: Path, columns: Columns, table: Table) -> Path:
             elsewhere.append(path.parent)
     if len(elsewhere) <= inside:
         return beside
-    shared = Path(os.path.commonpath(elsewhere))
-    return shared if shared.parent != shared else beside
+    above = Counter(folder for parent in elsewhere for folder in (parent, *parent.parents))
+    agreed = [folder for folder, count in above.items() if count >= _AGREED * len(elsewhere) and folder.parent != folder]
+    return max(agreed, key=lambda folder: len(folder.parts), default=beside)
 
 
 def _bad(file: Path, reason: str) -> DataError:
@@ -338,7 +341,7 @@ def _text(data: bytes, file: Path) -> str:
             break
     else:
         text = data.decode("latin-1")
-    if "\0" in text[:4096]:
+    if text.count("\0", 0, 4096) > 40:  # one in a name is that name's trouble
         raise _bad(file, _("it is not text"))
     return text
 
