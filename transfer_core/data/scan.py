@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfer_core.data.file_facts import Facts
-from transfer_core.data.layout import Found, walk
+from transfer_core.data.layout import Found
 from transfer_core.data.readers import Answer, File, readers
 from transfer_core.data.settle import settle
+from transfer_core.data.sources import found_in
 from transfer_core.errors import DataError
 from transfer_core.i18n import _
 
@@ -47,12 +48,12 @@ def scan(
     seen: set[tuple[int, str]] = set()
     changed: list[_Item] = []
     for number, source in enumerate(project.sources):
-        for found in walk(source.folder, source.split):
+        for found in found_in(source):
             key = (number, found.relative)
             seen.add(key)
             size, mtime = _stat(found.path)
             old = known.get(key)
-            if old is None or old[1:] != (size, mtime, found.label, found.split, None):
+            if old is None or old[1:] != (size, mtime, found.label, found.split, found.group):
                 changed.append((number, found, size, mtime))
     gone = [known[key][0] for key in known if key not in seen]
     done = 0
@@ -123,7 +124,7 @@ def _row(item: _Item, facts: Facts) -> dict[str, Any]:
         "relative": found.relative,
         "given_label": found.label,
         "given_split": found.split,
-        "given_group": None,
+        "given_group": found.group,
         "size": size,
         # A permission that is given later changes neither size nor time: such a file is tried again at every scan.
         "mtime_ns": 0 if facts.forbidden else mtime,

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from transfer_core.data.looking import look
 from transfer_core.data.project import Project
 from transfer_core.data.scan import scan
+from transfer_core.data.sources import bring_in
 from transfer_core.errors import TransferError, storage_error
 from transfer_core.files import write_json
 from transfer_core.processes import lives, module_command, start_apart
@@ -27,14 +28,17 @@ LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ScanState:
-    """How far the scan of a project is: `none`, `running`, `finished` or `failed`; it is "reading" files or "looking" at pictures."""
+    """How far the scan of a project is: `none`, `running`, `finished` or `failed`.
+
+    It is at one of "unpack" (counted in bytes), "scan" (in files) and "look" (in pictures).
+    """
 
     status: str
     done: int = 0
     total: int = 0
     error: dict[str, Any] | None = None
     report: dict[str, Any] | None = None
-    doing: str = "reading"
+    doing: str = "scan"
 
 
 def start(project: Project) -> None:
@@ -83,13 +87,13 @@ def main(folder: Path) -> int:
             told = time.monotonic()
             write_json(target, who | {"status": "running", "doing": doing, "done": done, "total": total})
 
-    progress, looked = partial(tell, "reading"), partial(tell, "looking")
-
     try:
         with FileLock(target.with_name(".lock"), timeout=0):
-            progress(0, 0)
-            report = scan(project, progress)
-            look(project, progress=looked)
+            tell("scan", 0, 0)
+            for source in project.sources:
+                bring_in(source, partial(tell, "unpack"))
+            report = scan(project, partial(tell, "scan"))
+            look(project, progress=partial(tell, "look"))
             write_json(target, who | {"status": "finished", "report": asdict(report)})
     except Timeout:
         return 0
