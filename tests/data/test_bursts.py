@@ -29,7 +29,13 @@ def test_numbers_in_a_row() -> None:
     assert pairs(Shot("a/IMG_7.jpg"), Shot("a/IMG_8.jpg"), Shot("a/IMG_10.jpg"), Shot("a/IMG_13.jpg")) == [(0, 1), (1, 2)]
     assert pairs(Shot("a/IMG_0009.jpg"), Shot("a/IMG_0010.JPG")) == [(0, 1)]
     first = Shot("a/IMG_7.jpg")
-    others = (Shot("b/IMG_8.jpg"), Shot("a/DSC_8.jpg"), Shot("a/IMG_8.png"), Shot("a/IMG_8.jpg", width=320), Shot("a/IMG_8.jpg", source=1))
+    others = (
+        Shot("b/IMG_8.jpg"),
+        Shot("a/DSC_8.jpg"),
+        Shot("a/IMG_8.png"),
+        Shot("a/IMG_8.jpg", width=320),
+        Shot("a/IMG_8.jpg", source=1),
+    )
     for other in others:
         assert pairs(first, other) == [], other
     assert pairs(first, Shot("a/IMG_8.jpg", width=480, height=640)) == [(0, 1)], "the camera was turned"

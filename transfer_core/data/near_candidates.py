@@ -40,8 +40,9 @@ def candidates(
 ) -> Indices:
     """Pairs `[M, 2]` of indices, the smaller first and each once, of `fingerprints [N, LENGTH]` that may be of one picture.
 
-    A view of one is at least `WORTH` similar to the whole of the other, and among the `MOST` most similar for that one. `new` are the indices that
-    are compared with all; None is everybody with everybody. `progress(done, total)` counts pictures, `checkpoint()` may raise to stop.
+    A view of one is at least `WORTH` similar to the whole of the other, and among the `MOST` most similar for that one. `new` are the
+    indices that are compared with all; None is everybody with everybody. `progress(done, total)` counts pictures, `checkpoint()` may
+    raise to stop.
     Memory: the descriptions of wholes, 0.26 KB a picture, and `threads` blocks. Time: of N x N x 6 scalar products of 65 numbers.
     """
     everybody = np.arange(len(fingerprints))
@@ -131,7 +132,9 @@ def _most_similar(fingerprints: NDArray[np.uint8], wholes: Vectors, queries: Ind
     for start in range(0, len(references), REFERENCES):
         others = references[start : start + REFERENCES]
         block = (wholes[start : start + REFERENCES] if every else wholes[others]).T
-        best, one = similar[:, :, : len(others)] if len(others) == REFERENCES else np.empty((2, len(queries), len(others)), np.float32)
+        best, one = (
+            similar[:, :, : len(others)] if len(others) == REFERENCES else np.empty((2, len(queries), len(others)), np.float32)
+        )
         np.matmul(views[0], block, out=best)
         for view in views[1:]:
             np.matmul(view, block, out=one)

@@ -31,8 +31,8 @@ class Agreement(NamedTuple):
 def agreement(wanted: Stack, seen: Stack, inside: NDArray[np.bool_]) -> Agreement:
     """How well `seen [B, S, S]` agrees with `wanted [B, S, S]` in fine detail, where `inside [B, S, S]` says that it is seen.
 
-    Correlations of the band of 5 to 10 pixels within each of 8 x 8 tiles, weighted by the contrast in them. Brightness, slow shading and JPEG's
-    blocks are outside the band; what two pictures of one kind have in common is there only by chance.
+    Correlations of the band of 5 to 10 pixels within each of 8 x 8 tiles, weighted by the contrast in them. Brightness, slow shading and
+    the finest noise are outside the band, and what two pictures of one kind have in common is in it only by chance.
     """
     covariance, one, other = _moments(wanted, seen, inside)
     correlation = covariance / np.sqrt(one * other + NOISE)
@@ -47,7 +47,9 @@ def _moments(wanted: Stack, seen: Stack, inside: NDArray[np.bool_]) -> tuple[Sta
     one -= one.mean(axis=2, keepdims=True)
     other -= other.mean(axis=2, keepdims=True)
     size = one.shape[2]
-    covariance, first, second = (np.einsum("btp,btp->bt", left, right) / size for left, right in ((one, other), (one, one), (other, other)))
+    covariance, first, second = (
+        np.einsum("btp,btp->bt", left, right) / size for left, right in ((one, other), (one, one), (other, other))
+    )
     return covariance * whole, first * whole, second * whole
 
 
@@ -68,7 +70,9 @@ def _box(pictures: Stack, size: int) -> Stack:
         edges[axis] = (size // 2, size // 2)
         padded = np.pad(pictures, edges, "edge")
         length = pictures.shape[axis]
-        parts = [padded[:, place : place + length] if axis == 1 else padded[:, :, place : place + length] for place in range(size)]
+        parts = [
+            padded[:, place : place + length] if axis == 1 else padded[:, :, place : place + length] for place in range(size)
+        ]
         pictures = parts[0] + parts[1]
         for part in parts[2:]:
             pictures += part
