@@ -49,7 +49,7 @@ def test_the_map_is_found(gain: float, offset: float) -> None:
 
 
 def test_marks_do_not_pull(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A white square and a black corner move the map by less than 1.5 pixels, less than half of what they would if all pixels were trusted."""
+    """A white square and a black corner move the map by less than 1.5 pixels, and less than half as far as if all pixels were trusted."""
     maps = some_maps(16)
     wanted, pictures = drawn(maps), drawn(np.repeat(SAME, 16, 0))
     wanted[:, 10:20, 40:50] = 255

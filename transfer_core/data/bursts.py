@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Protocol
 
@@ -47,7 +48,8 @@ class Shot(Protocol):
 def find_bursts(shots: Sequence[Shot], fingerprints: NDArray[np.uint8], rows: Indices) -> Pairs:
     """Pairs of indices of `shots` that are of one burst: they follow each other (`in_a_row`) and look alike; a burst is a chain of pairs.
 
-    The fingerprint of shot `i` is `fingerprints[rows[i]]`. Two shots with one row are the same picture, and no pair. Time: 0.5 ms a pair in a row.
+    The fingerprint of shot `i` is `fingerprints[rows[i]]`; two shots with one row are the same picture, and no pair. Time: 0.5 ms for
+    each pair in a row.
     """
     pairs = in_a_row(shots)
     pairs = pairs[rows[pairs[:, 0]] != rows[pairs[:, 1]]]
@@ -77,12 +79,12 @@ def in_a_row(shots: Sequence[Shot]) -> Indices:
     found: set[tuple[int, int]] = set()
     for numbers in by_number.values():
         numbers.sort()
-        for (number, first), (following, second) in zip(numbers, numbers[1:], strict=False):
+        for (number, first), (following, second) in pairwise(numbers):
             if following - number <= NUMBERS and not _apart(moments[first], moments[second]):
                 found.add((min(first, second), max(first, second)))
     for times in by_time.values():
         times.sort()
-        for (moment, _name, first), (later, _later_name, second) in zip(times, times[1:], strict=False):
+        for (moment, _name, first), (later, _later_name, second) in pairwise(times):
             if later - moment <= SECONDS:
                 found.add((min(first, second), max(first, second)))
     return np.array(sorted(found), np.int64).reshape(-1, 2)

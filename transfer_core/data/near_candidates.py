@@ -40,8 +40,9 @@ def candidates(
 ) -> Indices:
     """Pairs `[M, 2]` of indices, the smaller first and each once, of `fingerprints [N, LENGTH]` that may be of one picture.
 
-    A view of one is at least `WORTH` similar to the whole of the other, and among the `MOST` most similar for that one. `new` are the indices that
-    are compared with all; None is everybody with everybody. `progress(done, total)` counts pictures, `checkpoint()` may raise to stop.
+    A view of one is at least `WORTH` similar to the whole of the other, and among the `MOST` most similar for that one. `new` are the
+    indices that are compared with all; None is everybody with everybody. `progress(done, total)` counts pictures, `checkpoint()` may
+    raise to stop.
     Memory: the descriptions of wholes, 0.26 KB a picture, and `threads` blocks. Time: of N x N x 6 scalar products of 65 numbers.
     """
     everybody = np.arange(len(fingerprints))

@@ -16,8 +16,8 @@ from transfer_core.images.alignment import Stack, aligned, halved, warped
 from transfer_core.images.fingerprint import SIDE, brightness_of
 from transfer_core.processes import usable_cores
 
-# From which agreement two pictures are copies, of all places together and of every single one inside. Of 350 planted copies of each kind at most
-# 1 % agree less, of 1,500 hands before a wall, made by other people with the same sign, none agrees as much.
+# From which agreement two pictures are copies: of all places together, and of every single one inside. Of planted copies 1 % agree
+# less; of 1,500 hands before a wall that make the same few signs, none agrees as much.
 COPY = 0.87
 EVERYWHERE = 0.5
 # Pairs that agree less than this at half the resolution are not looked at any closer.
@@ -47,7 +47,7 @@ class Pairs(NamedTuple):
 
 
 class Likeness(NamedTuple):
-    """Of pairs `[M]`: agreement at half the resolution, and where that is at least `CLOSER`, overall and of the weakest place; -1 elsewhere."""
+    """Of pairs `[M]`: agreement at half the resolution; where that is at least `CLOSER`, overall and of the weakest place, else -1."""
 
     coarse: NDArray[np.float32]
     overall: NDArray[np.float32]

@@ -31,8 +31,8 @@ class Agreement(NamedTuple):
 def agreement(wanted: Stack, seen: Stack, inside: NDArray[np.bool_]) -> Agreement:
     """How well `seen [B, S, S]` agrees with `wanted [B, S, S]` in fine detail, where `inside [B, S, S]` says that it is seen.
 
-    Correlations of the band of 5 to 10 pixels within each of 8 x 8 tiles, weighted by the contrast in them. Brightness, slow shading and JPEG's
-    blocks are outside the band; what two pictures of one kind have in common is there only by chance.
+    Correlations of the band of 5 to 10 pixels within each of 8 x 8 tiles, weighted by the contrast in them. Brightness, slow shading and
+    the finest noise are outside the band, and what two pictures of one kind have in common is in it only by chance.
     """
     covariance, one, other = _moments(wanted, seen, inside)
     correlation = covariance / np.sqrt(one * other + NOISE)

@@ -68,7 +68,8 @@ def aligned(wanted: Stack, pictures: Stack, maps: Stack, steps: int) -> Stack:
     ones = np.ones_like(flat)
     columns = np.stack([along * x, along * y, along, down * x, down * y, down, flat, ones], axis=1)
     for _step in range(steps):
-        seen, inside = (values.reshape(count, -1) for values in warped(pictures, maps))
+        seen, inside = warped(pictures, maps)
+        seen, inside = seen.reshape(count, -1), inside.reshape(count, -1)
         weighted = columns * trusted(seen, flat, inside)[:, None]
         equations = weighted @ columns.transpose(0, 2, 1)
         diagonal = np.einsum("bii->bi", equations)

@@ -27,9 +27,9 @@ Fingerprint = NDArray[np.uint8]
 def fingerprint(image: Image.Image) -> Fingerprint:
     """The whole of an upright RGB `image`, stretched to a square: uint8 `[LENGTH]`.
 
-    First `SIDE` x `SIDE` values of brightness, then `COLOUR_SIDE` x `COLOUR_SIDE` each of the blue and the red difference (ITU-R BT.601 as in
-    JPEG, 128 is grey). Resized with a triangle filter as wide as the reduction, so that a picture and its copy of another size
-    give nearly the same values. Time: 0.3 ms for 320 x 240 pixels.
+    First `SIDE` x `SIDE` values of brightness, then `COLOUR_SIDE` x `COLOUR_SIDE` each of the blue and the red difference (ITU-R BT.601 as
+    in JPEG, 128 is grey). Resized with a triangle filter as wide as the reduction, so that a picture and its copy of another size give
+    nearly the same values. Time: 0.3 ms for 320 x 240 pixels.
     """
     small = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR, reducing_gap=3.0)
     brightness, blue, red = small.convert("YCbCr").split()
