@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -10,11 +11,13 @@ from transfer_core.data.bursts import find_bursts
 from transfer_core.data.groups import Pair, keep_pairs
 from transfer_core.data.near_duplicates import Pairs, find_pairs
 from transfer_core.data.project import Project
+from transfer_core.data.samples import SampleTable, Shot
 from transfer_core.data.settle import settle
-from transfer_core.errors import ImageError
 from transfer_core.images.fingerprint import FingerprintStore
 from transfer_core.images.pixels import Source, decode_together
 from transfer_core.processes import usable_cores
+
+BLOCK = 10_000  # pictures whose paths are written out at once
 
 Progress = Callable[[int, int], None]
 Checkpoint = Callable[[], None]
@@ -29,10 +32,15 @@ def look(
     is called between chunks and may raise to stop: what was done stays. Raises StorageError when the disk refuses.
     Memory: 0.5 KB a picture and 100 MB; disk: 4.6 KB a picture.
     """
-    new = unseen(project)
-    if new:
-        note(project, decode_together([(fingerprints(project), new)], threads or usable_cores(), progress, checkpoint))
-    compare(project, threads, checkpoint)
+    store = fingerprints(project)
+    new = _unseen(project.table, store)
+    for start in range(0, len(new), BLOCK):
+        block = [Source(shot.content, project.table.path(shot)) for shot in new[start : start + BLOCK]]
+        told = partial(_tell, progress, start, len(new)) if progress else None
+        failed = decode_together([(store, block)], threads or usable_cores(), told, checkpoint)
+        if failed:
+            project.table.mark_broken((source.content, error.message) for source, error in failed)
+    _compare(project, store, threads, checkpoint)
     return len(new)
 
 
@@ -41,23 +49,19 @@ def fingerprints(project: Project) -> FingerprintStore:
     return FingerprintStore(project.cache / "fingerprints")
 
 
-def unseen(project: Project) -> list[Source]:
+def _unseen(table: SampleTable, store: FingerprintStore) -> list[Shot]:
     """The pictures of which there is no fingerprint yet."""
-    known = {sample.content: sample.path for sample in project.table.readable()}
-    return [Source(content, known[content]) for content in fingerprints(project).missing(known)]
+    shots = {shot.content: shot for shot in table.shots()}
+    return [shots[content] for content in store.missing(shots)]
 
 
-def note(project: Project, failed: Iterable[tuple[Source, ImageError]]) -> None:
-    """Take pictures that turned out broken out of use."""
-    problems = [(source.content, error.message) for source, error in failed]
-    if problems:
-        project.table.mark_broken(problems)
+def _tell(progress: Progress, before: int, total: int, done: int, _of_block: int) -> None:
+    progress(before + done, total)
 
 
-def compare(project: Project, threads: int | None = None, checkpoint: Checkpoint | None = None) -> None:
+def _compare(project: Project, store: FingerprintStore, threads: int | None, checkpoint: Checkpoint | None) -> None:
     """Find the pairs that new fingerprints make with all others, and settle groups, states and splits by them."""
     table = project.table
-    store = fingerprints(project)
     contents = store.keys()
     with table.connect() as connection:
         compared = {row[0] for row in connection.execute("SELECT content FROM compared")}
@@ -65,7 +69,7 @@ def compare(project: Project, threads: int | None = None, checkpoint: Checkpoint
     if len(new):
         # Of a few, all are new at once; of many, what changes is compared with the rest alone.
         copies = find_pairs(store.rows(), None if len(new) == len(contents) else new, threads, checkpoint=checkpoint)
-        shots = [sample for sample in table.readable() if sample.content in store]
+        shots = [shot for shot in table.shots() if shot.content in store]
         rows = store.positions(sample.content for sample in shots)
         bursts = find_bursts(shots, store.rows(), rows)
         with table.change() as connection:
