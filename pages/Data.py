@@ -1,6 +1,6 @@
 """Data: the pictures by class, how many there are, and what was left out and why."""
 
-from pages.ui import frame, samples, sources, steps
+from pages.ui import bringing, frame, samples, sources, steps
 from transfer_core.i18n import _
 
 with frame.page("data") as here:
@@ -15,3 +15,4 @@ with frame.page("data") as here:
         samples.draw_counts(counts)
         samples.draw_pictures(here.project, counts)
         samples.draw_left_out(here.project)
+    bringing.draw(here.project)

@@ -14,7 +14,8 @@ from transfer_core.data.layout import Found, walk
 from transfer_core.data.split import assign_splits
 from transfer_core.errors import DataError, ImageError
 from transfer_core.i18n import _
-from transfer_core.images.decode import EXTENSIONS, MAX_BYTES, inspect, open_rgb
+from transfer_core.images.decode import inspect, open_rgb
+from transfer_core.images.formats import EXTENSIONS, MAX_BYTES
 from transfer_core.rows import KEY_BYTES
 
 if TYPE_CHECKING:

@@ -11,13 +11,11 @@ from PIL import Image, UnidentifiedImageError
 
 from transfer_core.errors import ImageError
 from transfer_core.i18n import _
+from transfer_core.images.formats import FORMATS
 
 # Part of every cache key: raised whenever the same file would give other pixels.
 DECODE = "decode1"
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
-MAX_BYTES = 256 * 1024 * 1024
 # A JPEG of a telephone may have 108 million pixels and is decoded at a fraction of that; other formats can only be decoded whole.
 MAX_PIXELS = 100_000_000
 MAX_JPEG_PIXELS = 170_000_000
