@@ -35,6 +35,9 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # A camera that shows a moving figure, allowed without a question.
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
 ]
 PATIENCE = 30_000  # milliseconds: computers that run tests are busy
 # Presses that a hand makes; a press of Enter on a button is none.

@@ -74,7 +74,7 @@ def _welcome(request: Request) -> HTMLResponse:
     onward = html.escape("/" + request.url.path.lstrip("/\\") + (f"?{rest}" if rest else ""), quote=True)
     # A page that goes on, not a redirect: browsers don't send a strict cookie along a redirect that began on another site.
     page = _PAGE.format(
-        language=i18n.language(),
+        language=i18n.language().replace("_", "-"),
         head=f'<meta http-equiv="refresh" content="0; url={onward}">',
         body=f'<p><a href="{onward}">{html.escape(_("Go on"))}</a></p>',
     )
@@ -85,7 +85,7 @@ def _welcome(request: Request) -> HTMLResponse:
 
 def _refusal(error: TransferError) -> HTMLResponse:
     sentences = "".join(f"<p>{html.escape(part)}</p>" for part in (error.message, error.fix) if part)
-    page = _PAGE.format(language=i18n.language(), head="", body=sentences)
+    page = _PAGE.format(language=i18n.language().replace("_", "-"), head="", body=sentences)
     return HTMLResponse(page, HTTPStatus.FORBIDDEN, headers={"Cache-Control": "no-store"})
 
 

@@ -1,6 +1,6 @@
 """Uploads: routes through which a page sends pictures, one by one, straight to the disk.
 
-Everything is asked for with POST and JSON, or PUT for a file's bytes; answers are JSON, refusals `{"error": ...}` as `TransferError` tells them.
+Questions are POST and JSON, a file is PUT; answers are JSON, refusals `{"error": ...}` as `TransferError` tells them.
 
     POST begin   {"name"}                            -> {"project"}         a new project, or the one whose upload broke off
     POST have    {"project", "door", "files"}        -> {"have": [indices]} which of [path, size, modified] are here already
