@@ -20,7 +20,8 @@ def test_our_names(host: str) -> None:
 @pytest.mark.parametrize(
     "host",
     [None, "", "evil.example", "evil.example:8501", "localhost.evil.example", "localhost@evil.example", "localhost/evil",
-     "127.0.0.1.evil.example", "evil.example#localhost", "localhost:", "localhost:port", "localhost, evil.example", "[localhost", "0.0.0.0"],
+     "127.0.0.1.evil.example", "evil.example#localhost", "localhost:", "localhost:port", "localhost, evil.example", "[localhost",
+     "0.0.0.0"],
 )  # fmt: skip
 def test_other_names(host: str | None) -> None:
     with pytest.raises(AccessError) as caught:
