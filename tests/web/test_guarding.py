@@ -33,6 +33,13 @@ def test_a_foreign_name_is_refused_everywhere(server: Server, path: str) -> None
     assert server.request("GET", "/_stcore/stream", headers={"Host": "evil.example"} | WEBSOCKET).status == 403
 
 
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost:1"])
+def test_a_connection_from_a_foreign_page_is_refused(server: Server, origin: str) -> None:
+    headers = {"Host": server.host, "Origin": origin} | WEBSOCKET
+    assert server.request("GET", "/_stcore/stream", headers=headers).status == 403
+    assert server.request("GET", "/_stcore/stream", headers=headers | {"Origin": f"http://{server.host}"}).status == 101
+
+
 def test_a_name_is_no_markup(server: Server) -> None:
     answer = server.request("GET", "/", headers={"Host": "<script>alert(1)</script>"})
     assert answer.status in (400, 403) and b"<script>alert" not in answer.body

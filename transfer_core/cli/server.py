@@ -177,6 +177,8 @@ def server_command(page: Path, host: str, port: int, certificate: Certificate | 
         # Pages opened under one of these names are ours; without the list Streamlit asks the internet for its own address.
         "server.corsAllowedOrigins": [address_of(name, port, certificate is not None) for name in names],
         "browser.gatherUsageStats": ["false"],
+        # Which tells the address on the internet, too, and asks there for it.
+        "logger.hideWelcomeMessage": ["true"],
     }
     if certificate is not None:
         options |= {"server.sslCertFile": [str(certificate.certificate)], "server.sslKeyFile": [str(certificate.private_key)]}

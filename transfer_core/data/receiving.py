@@ -279,6 +279,8 @@ def _register(project: Project, door: Door, place: Path) -> None:
     """Make the folder that `place` lies in a source of the project, if it is none yet."""
     root = _root(project, door)
     folder = root / place.relative_to(root).parts[0] if door is Door.FOLDER else root
+    if folder in [source.folder for source in project.sources]:
+        return
     now = Project.open(project.folder)  # another page may have added one meanwhile
     if folder not in [source.folder for source in now.sources]:
         now.sources.append(Source(folder))

@@ -43,6 +43,9 @@ class Guard:
         _speak_to(headers)
         try:
             ours.check_host(headers.get("host"))
+            # Asked about a foreign origin, Streamlit would look up this computer's address on the internet to compare it.
+            if scope["type"] == "websocket" and "origin" in headers:
+                ours.check_origin(headers["origin"], headers.get("host"))
             if ours.shared and scope["type"] == "http" and access.KEY in Request(scope).query_params:
                 await _welcome(Request(scope))(scope, receive, send)
                 return

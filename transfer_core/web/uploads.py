@@ -107,9 +107,10 @@ async def _receive(request: Request) -> dict[str, Any]:
         offset = int(query.get("offset", 0))
     except (KeyError, ValueError) as error:
         raise _not_understood() from error
-    if await run_sync(is_here, project, door, announced):
+    incoming = await run_sync(_open, project, door, announced, offset)
+    if incoming is None:
         return {"received": announced.size, "whole": True}
-    with await run_sync(Incoming, project, door, announced, offset) as incoming:
+    with incoming:
         gathered = bytearray()
         try:
             async for chunk in request.stream():
@@ -120,11 +121,20 @@ async def _receive(request: Request) -> dict[str, Any]:
         except ClientDisconnect as error:
             await run_sync(incoming.write, bytes(gathered))  # to go on from, when it comes again
             raise DataError(_("{name} was cut off on its way.").format(name=announced.path), code="cut-off") from error
-        await run_sync(incoming.write, bytes(gathered))
+        await run_sync(_last, incoming, bytes(gathered))
         if incoming.whole():
-            await run_sync(incoming.finish)
             arrivals.expect_more(project.folder)
         return {"received": incoming.received, "whole": incoming.whole()}
+
+
+def _open(project: Project, door: Door, announced: Announced, offset: int) -> Incoming | None:
+    return None if is_here(project, door, announced) else Incoming(project, door, announced, offset)
+
+
+def _last(incoming: Incoming, data: bytes) -> None:
+    incoming.write(data)
+    if incoming.whole():
+        incoming.finish()
 
 
 async def _done(request: Request) -> dict[str, Any]:
