@@ -43,6 +43,8 @@ class Line {
       credentials: "same-origin",
       headers: { ...headers, "x-studio-token": token, "x-studio-language": language },
     });
+    const received = response.headers.get("x-studio-received");
+    if (received !== null) return { received: Number(received) };
     const answer = await response.json().catch(() => ({ error: { code: "access", message: this.server.words.refused } }));
     if (answer.error) throw new Refusal(answer.error);
     if (!response.ok) throw new Refusal({ code: "access", message: this.server.words.refused });
@@ -68,7 +70,7 @@ async function sendFile(line, project, door, item, signal, told) {
         const piece = file.size > PIECE ? file.slice(offset, offset + PIECE) : file;
         const answer = await line.put({ ...parameters, offset }, piece, signal);
         offset = answer.received;
-        whole = answer.whole;
+        whole = offset >= file.size;
         told(offset);
       }
       return;

@@ -24,8 +24,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   find("progress").setAttribute("aria-label", words.progress);
   find("classes").replaceChildren(...classes.map(label => Object.assign(document.createElement("option"), { value: label })));
-  // Telephones can't choose folders.
-  show("choose-folder", "webkitdirectory" in find("in-folder") && !matchMedia("(hover: none) and (pointer: coarse)").matches);
+  // Telephones can neither choose folders nor drop anything.
+  const folders = "webkitdirectory" in find("in-folder") && !matchMedia("(hover: none) and (pointer: coarse)").matches;
+  show("choose-folder", folders);
+  show("lead", folders);
+  find("choose-files").classList.toggle("primary", !folders);
+  if (!folders) text("hint", words.hint_files);
   find("in-files").accept = [...extensions, ".zip"].join(",");
 
   const draw = () => {

@@ -55,6 +55,7 @@ def _words(new: bool) -> dict[str, str]:
         "hint": _("A folder that holds one folder per class. The pictures are copied; yours stay as they are.")
         if new
         else _("A folder that holds one folder per class, or pictures of one class. They are copied; yours stay as they are."),
+        "hint_files": _("Pictures of one class at a time. They are copied; yours stay as they are."),
         "ask": _("Pictures to send: {count}. Which class do they show?"),
         "class_label": _("Class"),
         "send": _("Send"),
