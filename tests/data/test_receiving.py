@@ -16,6 +16,7 @@ from PIL import Image
 from transfer_core.data import receiving
 from transfer_core.data.project import Project
 from transfer_core.data.receiving import Announced, Door, Incoming, all_arrived, arrived_part, is_here, upload_project
+from transfer_core.data.safe_names import is_device
 from transfer_core.data.scan import scan
 from transfer_core.errors import DataError, StorageError
 from transfer_core.places import home
@@ -113,7 +114,7 @@ def test_no_name_climbs_out(name: str, door: Door, tmp_path: Path) -> None:
     for path in files_of(project):
         assert path.resolve().is_relative_to(inside.resolve())
         parts = path.relative_to(inside).parts
-        assert not any(part.startswith(".") or receiving._DEVICES.match(part) or len(part.encode()) > 255 for part in parts)
+        assert not any(part.startswith(".") or is_device(part) or len(part.encode()) > 255 for part in parts)
     assert {path for path in tmp_path.rglob("*") if home() not in (path, *path.parents)} == before
     assert not list(project.folder.glob("*/*.partial"))
     scan(Project.open(project.folder))

@@ -6,31 +6,28 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import shutil
 import threading
 import time
-import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from transfer_core.data.project import FILE, Project, Source
+from transfer_core.data.project import FILE, Project
+from transfer_core.data.reading import Reading, Source
+from transfer_core.data.safe_names import is_device, safe_part
 from transfer_core.errors import FULL_DISK, DataError, StorageError, TransferError, storage_error
 from transfer_core.files import read_json, sync_folder, write_json
 from transfer_core.i18n import _
 from transfer_core.images.formats import EXTENSIONS, MAX_BYTES
 from transfer_core.places import home
 
-MOST_BYTES = 160  # of a name; file systems take 255
 MOST_FOLDERS = 8  # above a picture; Windows takes 260 characters in all
 SAME_TIME = 2000  # milliseconds: the times of files are that coarse on memory cards
 RESERVE = 500 * 10**6  # bytes of the disk that an upload leaves free
 STALE = 7 * 86400  # seconds after which the beginning of a file that was never finished is thrown away
-# Windows takes these for devices, whatever follows their first dot.
-_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 
 _lock = threading.Lock()
 _arriving: set[Path] = set()
@@ -195,18 +192,9 @@ def forget_old_parts(project: Project) -> None:
             part.unlink(missing_ok=True)
 
 
-def plain_name(part: str) -> str:
-    """`part` without characters that some file system refuses and short enough for all; never empty, never a dot name."""
-    text = unicodedata.normalize("NFC", part.encode("utf-8", "replace").decode())
-    plain = re.sub(r'[\x00-\x1f<>:"|?*/\\]', "_", text).strip(" .") or "_"
-    if _DEVICES.match(plain):
-        plain = f"_{plain}"
-    path = PurePosixPath(plain)
-    return _shortened(path.stem, MOST_BYTES) + _shortened(path.suffix, MOST_BYTES // 4)
-
-
-def _shortened(text: str, most: int) -> str:
-    return text.encode()[:most].decode(errors="ignore")
+def _plain(part: str) -> str:
+    name = safe_part(part)
+    return f"_{name}" if is_device(name) else name
 
 
 def _check(announced: Announced, target: Path) -> None:
@@ -232,7 +220,7 @@ def _root(project: Project, door: Door) -> Path:
 
 def _target(project: Project, door: Door, given: str) -> Path:
     """Where the file belongs, if nothing else lies there."""
-    parts = [plain_name(part) for part in PurePosixPath(given.replace("\\", "/")).parts if part not in ("/", ".", "..")]
+    parts = [_plain(part) for part in PurePosixPath(given.replace("\\", "/")).parts if part not in ("/", ".", "..")]
     if len(parts) < 2:
         raise DataError(
             _("{name} came without the name of its class.").format(name=given or _("A file")),
