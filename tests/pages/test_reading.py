@@ -143,3 +143,4 @@ def test_a_heap_of_one_class_is_added(project: Project, pictures: Callable[..., 
     page.button(key="add-them").click().run()
     assert not page.exception
     assert Project.open(project.folder).sources[1].reading == Reading("class", label="circle")
+
