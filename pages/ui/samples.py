@@ -40,9 +40,13 @@ def _watch(project: Project, known: str) -> None:
     state = scanning.state(project)
     if state.status == "running":
         done = _("{done} of {total}").format(done=f"{state.done:,}", total=f"{state.total:,}") if state.total else ""
-        what = _("Looking through your pictures")
-        if state.doing == "unpack":
-            what, done = _("Unpacking the archive"), percent(state.done / state.total) if state.total else ""
+        what = {
+            "unpack": _("Unpacking the archive"),
+            "scan": _("Looking through your pictures"),
+            "look": _("Looking for pictures that show the same"),
+        }[state.doing]
+        if state.doing == "unpack" and state.total:
+            done = percent(state.done / state.total)
         text = " · ".join(filter(None, [what, done]))
         st.progress(state.done / state.total if state.total else 0.0, text=text)
     if state.status != known:

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 from filelock import FileLock, Timeout
 
+from transfer_core.data.looking import look
 from transfer_core.data.project import Project
 from transfer_core.data.scan import scan
 from transfer_core.data.sources import bring_in
@@ -27,7 +28,10 @@ LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ScanState:
-    """How far the scan of a project is: `none`, `running`, `finished` or `failed`; `doing` is `unpack` (in bytes) or `scan` (in files)."""
+    """How far the scan of a project is: `none`, `running`, `finished` or `failed`.
+
+    It is at one of "unpack" (counted in bytes), "scan" (in files) and "look" (in pictures).
+    """
 
     status: str
     done: int = 0
@@ -58,8 +62,8 @@ def state(project: Project) -> ScanState:
         # Between its start and its first words a scan has no process id on record yet.
         alive = lives(data["pid"], data["created"]) if "pid" in data else time.time() - data.get("time", 0) < 10
         if data["status"] in ("finished", "failed") or (data["status"] == "running" and alive):
-            counts, doing = (data.get("done", 0), data.get("total", 0)), data.get("doing", "scan")
-            return ScanState(data["status"], *counts, data.get("error"), data.get("report"), doing)
+            known = {name: data[name] for name in ("done", "total", "error", "report", "doing") if name in data}
+            return ScanState(data["status"], **known)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass  # never begun, or damaged, which is as good as never begun: it lies in the cache
     return ScanState("none")
@@ -77,18 +81,19 @@ def main(folder: Path) -> int:
     who = {"pid": os.getpid(), "created": psutil.Process().create_time()}
     told = 0.0
 
-    def progress(done: int, total: int, doing: str = "scan") -> None:
+    def tell(doing: str, done: int, total: int) -> None:
         nonlocal told
         if time.monotonic() - told > 0.3:
             told = time.monotonic()
-            write_json(target, who | {"status": "running", "done": done, "total": total, "doing": doing})
+            write_json(target, who | {"status": "running", "doing": doing, "done": done, "total": total})
 
     try:
         with FileLock(target.with_name(".lock"), timeout=0):
-            progress(0, 0)
+            tell("scan", 0, 0)
             for source in project.sources:
-                bring_in(source, partial(progress, doing="unpack"))
-            report = scan(project, progress)
+                bring_in(source, partial(tell, "unpack"))
+            report = scan(project, partial(tell, "scan"))
+            look(project, progress=partial(tell, "look"))
             write_json(target, who | {"status": "finished", "report": asdict(report)})
     except Timeout:
         return 0

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from transfer_core.data.file_facts import may_be_picture
 from transfer_core.data.guess import source_at
 from transfer_core.data.layout import Found
-from transfer_core.data.scan import may_be_picture
 from transfer_core.data.sources import found_in
 from transfer_core.errors import DataError
 from transfer_core.evaluation.results import Answered, Results
