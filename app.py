@@ -10,6 +10,7 @@ with frame.page("home", needs_project=False):
         _("Teach your computer to tell pictures apart"),
         _("Give it a folder of pictures sorted by kind. It learns from them, tells you how often it is right, and you keep it."),
     )
+    opening.draw_unclear()
     own, sample = st.columns([5, 3])
     with own:
         opening.draw()

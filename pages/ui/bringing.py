@@ -1,12 +1,13 @@
-"""More pictures for a project that is open: sent through the browser, or taken with the camera."""
+"""More pictures for a project that is open: from this computer's disk, sent through the browser, or taken with the camera."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import camera, uploading
+from pages.ui import adding, camera, uploading
 from transfer_core.data.project import Project
 from transfer_core.i18n import _
+from transfer_core.web import access
 
 
 def began_empty(project: Project) -> bool:
@@ -25,6 +26,8 @@ def draw(project: Project) -> None:
     classes = [count.label for count in project.table.classes()]
     opened = began_empty(project)
     st.header(_("Add pictures"), anchor=False)
+    if not access.current().shared:
+        adding.draw(project, classes)
     with st.expander(
         _("Take pictures with the camera"), icon=":material/photo_camera:", expanded=opened, on_change="rerun", key="add-camera"
     ) as photos:

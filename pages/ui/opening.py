@@ -1,4 +1,4 @@
-"""Opening pictures: a folder by its path, one used before, one uploaded, or the built-in sample."""
+"""Opening pictures: a folder, archive or table by its path, one used before, one uploaded, or the built-in sample."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import address, camera, folders, uploading, words
+from pages.ui import address, camera, folders, reading, uploading, words
 from pages.ui.guard import guard
+from pages.ui.words import one_line
 from transfer_core.data.project import Project, recent_folders
 from transfer_core.i18n import _
 from transfer_core.web import access
+
+_UNCLEAR = "place whose classes can be told in several ways"
 
 
 def draw() -> None:
@@ -26,7 +29,15 @@ def draw() -> None:
         with st.expander(_("What such a folder looks like"), icon=":material/account_tree:"):
             st.code(_layout(), language=None)
             st.caption(
-                _("Pictures are JPEG, PNG, WebP, BMP, GIF or TIFF files. They are only read: never changed, moved or deleted.")
+                _(
+                    "Pictures are JPEG, PNG, WebP, AVIF, BMP, GIF or TIFF files. They are only read: never changed, moved or deleted."
+                )
+            )
+            st.caption(
+                _(
+                    "Folders in folders, a zip of such a folder, a CSV of files and classes, and pictures whose file names say the class "
+                    "are understood, too: you are shown how, and choose."
+                )
             )
         # Whoever joined over the network has no other door, so it stands open.
         with st.expander(
@@ -51,11 +62,11 @@ def draw() -> None:
 
 def _by_path() -> None:
     with st.form("open-folder", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
-        text = st.text_input(_("Folder on this computer"), placeholder=_example(), key="folder-typed")
+        text = st.text_input(_("Folder, zip or CSV on this computer"), placeholder=_example(), key="folder-typed")
         submitted = st.form_submit_button(_("Open"), type="primary", icon=":material/folder_open:")
     if submitted:
         with guard():
-            open_folder(folders.typed_folder(text))
+            open_folder(folders.typed_place(text))
     with st.container(horizontal=True):
         if st.button(_("Browse…"), icon=":material/search:"):
             folders.browse(open_folder)
@@ -78,10 +89,44 @@ def draw_sample() -> None:
                 begin(project)
 
 
-def open_folder(folder: Path) -> None:
-    """Go on to the project of `folder`, made when it is new; raises AccessError while the pages are shared."""
+def open_folder(place: Path) -> None:
+    """Go on to the project of a folder, archive or table; where a new one is unclear, ask first how its classes are told.
+
+    Raises AccessError while the pages are shared.
+    """
     access.check_disk_may_be_seen()
-    begin(Project.for_source(folder))
+    project = Project.known(place)
+    if project is None:
+        if reading.understood(place).unclear:
+            st.session_state[_UNCLEAR] = str(place)
+            st.rerun()
+        project = Project.for_source(place)
+    st.session_state.pop(_UNCLEAR, None)
+    begin(project)
+
+
+def draw_unclear() -> None:
+    """Draw the choice of how the classes of a place are told, after it was opened and found unclear."""
+    if _UNCLEAR not in st.session_state:
+        return
+    place = Path(st.session_state[_UNCLEAR])
+    with st.container(border=True, key="unclear"), guard():
+        st.header(_("How are these pictures sorted?"), anchor=False)
+        st.text(one_line(words.short_path(place)))
+        chosen = reading.choose(place, reading.understood(place), f"open-{place}")
+        with st.container(horizontal=True):
+            if (
+                st.button(_("Open them so"), type="primary", icon=":material/check:", disabled=not chosen, key="open-so")
+                and chosen
+            ):
+                project = Project.for_source(place, reading=chosen.reading)
+                del st.session_state[_UNCLEAR]
+                begin(project)
+            if st.button(_("Not these"), key="open-not"):
+                del st.session_state[_UNCLEAR]
+                st.rerun()
+        if chosen:
+            reading.show_pictures(place, chosen)
 
 
 def begin(project: Project) -> None:

@@ -92,7 +92,7 @@ async function sendFile(line, project, door, item, signal, told) {
 // Many files, of which only those are sent that are not there yet. It goes on while other pages are looked at.
 class Upload {
   constructor(line, door, items) {
-    Object.assign(this, { line, door, items, project: null, state: "sending", problem: null, refused: [], files: 0, bytes: 0 });
+    Object.assign(this, { line, door, items, project: null, state: "sending", problem: null, refused: [], files: 0, bytes: 0, unclear: null });
     this.here = 0;
     this.allBytes = items.reduce((sum, item) => sum + item.file.size, 0);
     this.abort = new AbortController();
@@ -112,7 +112,7 @@ class Upload {
       await Promise.all(Array.from({ length: AT_ONCE }, () => this.sendNext(missing)));
       this.state = this.abort.signal.aborted ? "stopped" : "finished";
       // One that was stopped stays open, so that the same choice goes on with it.
-      if (this.state === "finished") await this.line.ask("done", { project: this.project });
+      if (this.state === "finished") this.unclear = (await this.line.ask("done", { project: this.project })).unclear;
     } catch (error) {
       this.abort.abort();
       this.state = "failed";

@@ -6,7 +6,7 @@ const LISTED = 20; // problems that are shown
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const find = name => parentElement.querySelector(`.${name}`);
-  const { words, server, id, project, name, classes, extensions } = data;
+  const { words, server, id, project, name, classes, extensions, phone } = data;
   const line = new Line({ ...server, words });
   const upload = uploads.get(id);
   const view = parentElement.studio ?? (parentElement.studio = { asked: null, said: "" });
@@ -67,7 +67,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   const finish = () => {
     const ended = leave();
-    if (ended) setTriggerValue("finished", { project: ended.project, files: ended.files });
+    if (ended) setTriggerValue("finished", { project: ended.project, files: ended.files, unclear: ended.unclear });
     draw();
   };
 
@@ -103,25 +103,26 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const pictures = [];
     let others = 0;
     let heic = 0;
-    let archives = 0;
+    const archives = [];
     for (const item of files) {
       const base = item.path.split("/").at(-1);
       if (base.startsWith(".") || /^(thumbs\.db|desktop\.ini)$/i.test(base) || item.path.includes("__MACOSX/")) continue;
       const ending = (base.match(/\.[^.]+$/)?.[0] ?? "").toLowerCase();
       if (extensions.includes(ending)) pictures.push(item);
-      else if (ending === ".zip") archives++;
-      else if (ending === ".heic" || ending === ".heif") heic++;
+      else if (ending === ".zip") archives.push({ file: item.file, path: base });
+      else if (phone.includes(ending)) heic++;
       else others++;
     }
     view.said = [
-      archives && words.no_archives,
+      archives.length && pictures.length && say(words.archives_apart, { count: number(archives.length) }),
       heic && say(words.heic, { count: number(heic) }),
       others && say(words.not_pictures, { count: number(others) }),
-      !pictures.length && !archives && !heic && !others && words.nothing,
+      !pictures.length && !archives.length && !heic && !others && words.nothing,
     ]
       .filter(Boolean)
       .join(" ");
     if (pictures.length) sort(pictures);
+    else if (archives.length) begin("archives", archives, archives[0].path.replace(/\.zip$/i, ""));
     draw();
   };
 

@@ -2,30 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
-from pages.ui import address, sending
+from pages.ui import address, reading, sending
 from pages.ui.guard import guard
 from transfer_core.data.project import Project
+from transfer_core.data.reading import Source
 from transfer_core.i18n import _
-from transfer_core.images.formats import EXTENSIONS
+from transfer_core.images.formats import EXTENSIONS, PHONE_EXTENSIONS
 from transfer_core.web.projects import project_key, project_named
 
+_UNCLEAR = "what was sent and can be read in several ways"
 _COMPONENT = sending.component("uploading")
 
 
 def draw_new() -> None:
     """Draw the field; what is sent makes a new project, and the page goes on to it."""
-    finished = _draw("new", None, [])
-    if finished:
-        with guard():
-            address.go("data", project_named(str(finished["project"])))
+    _follow(_draw("new", None, []), [], lambda project: address.go("data", project))
 
 
 def draw(project: Project, classes: list[str]) -> None:
     """Draw the field; what is sent comes into `project`. `classes` are offered for pictures without a folder."""
-    if _draw(f"into {project.folder}", project, classes):
-        st.rerun()
+    _follow(_draw(f"into {project.folder}", project, classes), classes, lambda project: st.rerun())
+
+
+def _follow(finished: dict[str, object] | None, classes: list[str], go: Callable[[Project], None]) -> None:
+    """Go on to what has come; where it is unclear how its classes are told, ask first."""
+    if finished:
+        st.session_state[_UNCLEAR] = (str(finished["project"]), finished.get("unclear"))
+    if _UNCLEAR not in st.session_state:
+        return
+    with guard():
+        key, folder = st.session_state[_UNCLEAR]
+        project = project_named(key)
+        source = next((source for source in project.sources if source.folder == project.folder / str(folder)), None)
+        if source is None or _read(project, source, classes):
+            del st.session_state[_UNCLEAR]
+            go(project)
+
+
+def _read(project: Project, source: Source, classes: list[str]) -> bool:
+    """Ask how the classes of what came are told; returns whether that was said."""
+    from transfer_core.data import scanning  # here: it loads NumPy, which the home page does without
+
+    with st.container(border=True):
+        st.subheader(_("How are these pictures sorted?"), anchor=False)
+        chosen = reading.choose(source.place, reading.understood(source.place), f"sent {source.folder}", classes or None)
+        if st.button(_("Read them so"), type="primary", icon=":material/check:", disabled=not chosen, key="read-so") and chosen:
+            project.read_as(source.folder, chosen.reading)
+            scanning.start(project)
+            return True
+        if chosen:
+            reading.show_pictures(source.place, chosen)
+    return False
 
 
 def _draw(identity: str, project: Project | None, classes: list[str]) -> dict[str, object] | None:
@@ -35,6 +66,7 @@ def _draw(identity: str, project: Project | None, classes: list[str]) -> dict[st
         "name": project.name if project else _("pictures"),
         "classes": classes,
         "extensions": sorted(EXTENSIONS),
+        "phone": sorted(PHONE_EXTENSIONS),
         "server": sending.server(),
         "words": sending.words() | _words(project is None),
     }
@@ -51,22 +83,20 @@ def _words(new: bool) -> dict[str, str]:
     return {
         "lead": _("Drop a folder or pictures here"),
         "choose_folder": _("Choose a folder…"),
-        "choose_files": _("Choose pictures…"),
-        "hint": _("A folder that holds one folder per class. The pictures are copied; yours stay as they are.")
-        if new
-        else _("A folder that holds one folder per class, or pictures of one class. They are copied; yours stay as they are."),
-        "hint_files": _("Pictures of one class at a time. They are copied; yours stay as they are."),
+        "choose_files": _("Choose pictures or a zip…"),
+        "hint": _("A folder that holds one folder per class, a zip of it, or pictures of one class. Yours stay as they are."),
+        "hint_files": _("Pictures of one class at a time, or a zip of folders. Yours stay as they are."),
         "ask": _("Pictures to send: {count}. Which class do they show?"),
         "class_label": _("Class"),
         "send": _("Send"),
         "cancel": _("Cancel"),
         "stop": _("Stop"),
         "progress": _("How much has been sent"),
-        "sent": _("{done} of {total} pictures sent"),
+        "sent": _("{done} of {total} sent"),
         "seconds": _("about {count} s left"),
         "minutes": _("about {count} min left"),
-        "finished": _("Pictures that are here: {done} of {total}."),
-        "stopped": _("Stopped. {done} of {total} pictures are here. Choose the same again to send the others."),
+        "finished": _("{done} of {total} have come."),
+        "stopped": _("Stopped. {done} of {total} have come. Choose the same again to send the others."),
         "go": _("Go on to the pictures") if new else _("Show them"),
         "again": _("Choose again"),
         "refused_count": _("Not taken: {count}"),
@@ -74,6 +104,6 @@ def _words(new: bool) -> dict[str, str]:
         "heic": _(
             "HEIC pictures can't be read: {count}. On the phone, choose the camera format “most compatible”, or send them as JPEG."
         ),
-        "no_archives": _("Zip files can't be taken apart here yet: unpack it, and choose the folder."),
+        "archives_apart": _("Zip files among the pictures, to be sent by themselves: {count}."),
         "nothing": _("There are no pictures in it."),
     }

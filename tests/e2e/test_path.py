@@ -38,7 +38,7 @@ def test_the_sample_in_four_presses(visitor: Visitor, app: App) -> None:
 def test_a_folder_by_its_path_in_four_presses(visitor: Visitor, shared: Path) -> None:
     folder = shared / "data" / "flowers5"
     visitor.open()
-    visitor.page.get_by_label("Folder on this computer").click()
+    visitor.page.get_by_label("Folder, zip or CSV on this computer").click()
     visitor.page.keyboard.insert_text(str(folder))
     visitor.button("Open").click()
     visitor.heading("Your pictures")
@@ -109,10 +109,10 @@ def test_looking_for_a_folder_on_the_disk(visitor: Visitor, pictures: Callable[.
 
 def test_a_wrong_path_is_answered(visitor: Visitor, eventually: Callable[..., Any]) -> None:
     visitor.open()
-    visitor.page.get_by_label("Folder on this computer").fill("/no/such <b>folder</b>")
+    visitor.page.get_by_label("Folder, zip or CSV on this computer").fill("/no/such <b>folder</b>")
     visitor.page.keyboard.press("Enter")
     visitor.page.get_by_text("/no/such <b>folder</b> does not exist").wait_for()
-    visitor.page.get_by_label("Folder on this computer").fill("  ")
+    visitor.page.get_by_label("Folder, zip or CSV on this computer").fill("  ")
     visitor.page.keyboard.press("Enter")
     visitor.page.get_by_text("No folder was given.").wait_for()
 

@@ -15,6 +15,8 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from transfer_core.data.archives import is_archive
+from transfer_core.data.edits import class_name
 from transfer_core.data.project import FILE, Project
 from transfer_core.data.reading import Reading, Source
 from transfer_core.data.safe_names import is_device, safe_part
@@ -24,6 +26,7 @@ from transfer_core.i18n import _
 from transfer_core.images.formats import EXTENSIONS, MAX_BYTES
 from transfer_core.places import home
 
+MOST_ARCHIVE = 50 * 2**30  # bytes of a zip; whether it has room, packed and unpacked, is asked as well
 MOST_FOLDERS = 8  # above a picture; Windows takes 260 characters in all
 SAME_TIME = 2000  # milliseconds: the times of files are that coarse on memory cards
 RESERVE = 500 * 10**6  # bytes of the disk that an upload leaves free
@@ -37,8 +40,9 @@ class Door(StrEnum):
     """How pictures come in: what the folders above them mean, and where they go in the project."""
 
     FOLDER = "uploads"  # a folder as it lies on the other side, which becomes a source by its name
-    CLASS = "added"  # into a class
+    CLASS = "added"  # into a class, the first part of the path
     CAMERA = "camera"  # into a class, as they are taken
+    ARCHIVE = "archives"  # a zip, to be unpacked
 
 
 @dataclass(frozen=True)
@@ -64,13 +68,26 @@ def upload_project(name: str) -> Project:
     return project
 
 
-def all_arrived(project: Project) -> None:
-    """Note that nothing more is to come: the next upload of the same name makes a project of its own."""
+def all_arrived(project: Project) -> Source | None:
+    """Note that nothing more is to come: the next upload of the same name makes a project of its own.
+
+    Folders and archives that are new are read in the likeliest way; returns one of them whose classes can be told in several, if there is.
+    """
+    from transfer_core.data.guess import guess  # here: it loads NumPy, which the home page does without
+
     _unfinished(project.folder).unlink(missing_ok=True)
-    for source in project.sources:
-        if source.folder.is_relative_to(project.folder) and source.folder.is_dir():
-            for folder in (source.folder, *(entry for entry in source.folder.rglob("*") if entry.is_dir())):
+    unclear = None
+    for number, source in enumerate(project.sources):
+        if not source.place.is_relative_to(project.folder) or source.reading.kind == "class":
+            continue
+        for folder in (source.folder, *(entry for entry in source.folder.rglob("*") if entry.is_dir())):
+            if folder.is_dir():
                 sync_folder(folder)
+        if not project.table.knows_source(number):
+            found = guess(source.place)
+            project.read_as(source.folder, found.best)
+            unclear = project.sources[number] if found.unclear else unclear
+    return unclear
 
 
 def is_here(project: Project, door: Door, announced: Announced) -> bool:
@@ -99,7 +116,7 @@ class Incoming:
         self._door = door
         self._announced = announced
         self._target = _target(project, door, announced.path)
-        _check(announced, self._target)
+        _check(door, announced, self._target)
         self._partial = _partial(project, door, announced)
         self.received = offset
         with _lock:
@@ -157,7 +174,7 @@ class Incoming:
             with _lock:  # or two of one name would both find it free
                 place = _free(_with_folders(self._target, _root(self._project, self._door)))
                 self._partial.replace(place)
-                _register(self._project, self._door, place)
+                _register(self._project, self._door, place, self._announced.path)
         except OSError as error:
             raise self._refused(error) from error
         return place
@@ -197,17 +214,21 @@ def _plain(part: str) -> str:
     return f"_{name}" if is_device(name) else name
 
 
-def _check(announced: Announced, target: Path) -> None:
-    if target.suffix.lower() not in EXTENSIONS:
+def _check(door: Door, announced: Announced, target: Path) -> None:
+    if door is Door.ARCHIVE and is_archive(target):
+        most = MOST_ARCHIVE
+    elif target.suffix.lower() in EXTENSIONS:
+        most = MAX_BYTES
+    else:
         raise DataError(
             _("{name} is not a picture that can be read.").format(name=announced.path),
             code="not-a-picture",
             file=announced.path,
             fix=_("Pictures are JPEG, PNG, WebP, BMP, GIF or TIFF files."),
         )
-    if not 0 <= announced.size <= MAX_BYTES:
+    if not 0 <= announced.size <= most:
         raise DataError(
-            _("{name} is larger than {most} MB.").format(name=announced.path, most=MAX_BYTES // 2**20),
+            _("{name} is larger than {most} MB.").format(name=announced.path, most=most // 2**20),
             code="too-large",
             file=announced.path,
             fix=_("Make it smaller, and send it again."),
@@ -220,7 +241,14 @@ def _root(project: Project, door: Door) -> Path:
 
 def _target(project: Project, door: Door, given: str) -> Path:
     """Where the file belongs, if nothing else lies there."""
-    parts = [_plain(part) for part in PurePosixPath(given.replace("\\", "/")).parts if part not in ("/", ".", "..")]
+    label, rest = "", given
+    if door in (Door.CLASS, Door.CAMERA):
+        label, _slash, rest = given.partition("/")
+    parts = [_plain(part) for part in PurePosixPath(rest.replace("\\", "/")).parts if part not in ("/", ".", "..")]
+    if label.strip() and parts:
+        parts.insert(0, _class_folder(class_name(label)))
+    elif door is Door.ARCHIVE and parts:
+        return _root(project, door) / parts[-1]
     if len(parts) < 2:
         raise DataError(
             _("{name} came without the name of its class.").format(name=given or _("A file")),
@@ -229,6 +257,12 @@ def _target(project: Project, door: Door, given: str) -> Path:
             fix=_("Say which class it belongs to."),
         )
     return _root(project, door).joinpath(*parts[:-1][:MOST_FOLDERS], parts[-1])
+
+
+def _class_folder(label: str) -> str:
+    """A folder's name for a class: its own where every system takes it, else one that no other class gets."""
+    name = _plain(label)
+    return name if name == label else f"{name} {hashlib.sha256(label.encode()).hexdigest()[:8]}"
 
 
 def _with_folders(target: Path, root: Path) -> Path:
@@ -263,17 +297,23 @@ def _same(target: Path, announced: Announced) -> Path | None:
         found, number = target.with_stem(f"{target.stem} {number}"), number + 1
 
 
-def _register(project: Project, door: Door, place: Path) -> None:
-    """Make the folder that `place` lies in a source of the project, if it is none yet."""
+def _register(project: Project, door: Door, place: Path, given: str) -> None:
+    """Make what `place` is or lies in a source of the project, if it is none yet. Raises DataError for an archive that is refused."""
+    if door is Door.ARCHIVE:
+        try:
+            project.add_source(project.source_of(place))
+        except DataError:
+            place.unlink()
+            raise
+        return
     root = _root(project, door)
-    folder = root / place.relative_to(root).parts[0] if door is Door.FOLDER else root
+    folder = root / place.relative_to(root).parts[0]
     if folder in [source.folder for source in project.sources]:
         return
-    now = Project.open(project.folder)  # another page may have added one meanwhile
-    if folder not in [source.folder for source in now.sources]:
-        now.sources.append(Source(folder))
-        now._write()
-    project.sources = now.sources
+    project.sources = Project.open(project.folder).sources  # another page may have added it meanwhile
+    if folder not in [source.folder for source in project.sources]:
+        reading = Reading() if door is Door.FOLDER else Reading("class", label=class_name(given.partition("/")[0]))
+        project.add_source(Source(folder, reading=reading))
 
 
 def _partial(project: Project, door: Door, announced: Announced) -> Path:

@@ -10,6 +10,7 @@ from anyio.to_thread import run_sync
 
 from transfer_core.data import receiving
 from transfer_core.data.project import Project
+from transfer_core.data.reading import Source
 from transfer_core.errors import TransferError
 
 LOG = logging.getLogger(__name__)
@@ -27,12 +28,16 @@ def expect_more(folder: Path) -> None:
     _waiting[folder] = asyncio.get_running_loop().call_later(QUIET, _look_through_soon, folder)
 
 
-async def all_here(project: Project) -> None:
-    """Look through the pictures of `project`: no more are coming. Raises StorageError."""
+async def all_here(project: Project) -> Source | None:
+    """Look through the pictures of `project`: no more are coming. Raises TransferError.
+
+    Where the classes of what came can be told in several ways, somebody has to choose first: returns that source, and nothing begins.
+    """
     _forget(project.folder)
-    await run_sync(receiving.all_arrived, project)
-    if not await run_sync(_start_scan, project.folder):
+    unclear = await run_sync(receiving.all_arrived, project)
+    if unclear is None and not await run_sync(_start_scan, project.folder):
         _look_through_soon(project.folder)
+    return unclear
 
 
 def _forget(folder: Path) -> None:

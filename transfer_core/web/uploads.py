@@ -6,7 +6,8 @@ Questions are POST and JSON, a file is PUT; answers are JSON, refusals `{"error"
     POST have    {"project", "door", "files"}        -> {"have": [indices]} which of [path, size, modified] are here already
     POST offset  {"project", "door", "file"}         -> {"offset"}          how much of a file came before it was cut off
     PUT  file    ?project&door&path&size&modified&offset, the bytes from there on -> no body, the header `RECEIVED`: bytes that are here
-    POST done    {"project"}                         -> {"project"}         all are here: look through them
+    POST done    {"project"}                         -> {"project", "unclear"} all are here: look through them, unless it is unclear how the
+                                                                            classes of the source in this folder of the project are told
 """
 
 from __future__ import annotations
@@ -148,8 +149,9 @@ def _last(incoming: Incoming, data: bytes) -> None:
 
 async def _done(request: Request) -> Response:
     project = await _project(await _question(request))
-    await arrivals.all_here(project)
-    return JSONResponse({"project": project_key(project.folder)})
+    unclear = await arrivals.all_here(project)
+    folder = unclear.folder.relative_to(project.folder).as_posix() if unclear else None
+    return JSONResponse({"project": project_key(project.folder), "unclear": folder})
 
 
 async def _question(request: Request) -> dict[str, Any]:
