@@ -24,6 +24,7 @@ ORDER = [
     "evaluation",
     "advice",
     "runs",
+    "web",
     "cli",
 ]
 # Where torch is imported as soon as the module is; whole packages, or single modules.
