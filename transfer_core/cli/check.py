@@ -1,0 +1,109 @@
+"""`check DATA`: what is wrong with pictures, before anything is trained on them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from transfer_core.cli import output
+from transfer_core.cli.words import Commands, add_command
+from transfer_core.i18n import _, ngettext
+
+if TYPE_CHECKING:
+    from transfer_core.advice.checks.check import Finding
+    from transfer_core.data.project import Project
+
+WIDTH = 79
+NAMED = 5  # files of a finding that are named
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = add_command(commands, "check", _("look for what is wrong with pictures"), "check flowers")
+    parser.add_argument(
+        "data",
+        type=Path,
+        metavar="DATA",
+        help=_("a folder with a sub-folder per class, or with train, val and test; or a project"),
+    )
+    parser.add_argument(
+        "--backbone", metavar="NAME", help=_("the network that looks for wrong labels, if its weights are here; else the starter")
+    )
+    parser.set_defaults(run_command=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Examine the pictures and print what was found, the most important first."""
+    from transfer_core.advice.doctor import check_data
+    from transfer_core.advice.findings import as_data, standing
+
+    live = _Live()
+    try:
+        project, findings = check_data(options.data, options.backbone, live.show)
+    finally:
+        live.close()
+    found = standing(project, findings)
+    counts = project.table.classes()
+    if options.json:
+        output.answer(
+            {
+                "project": str(project.folder),
+                "images": sum(count.total for count in counts),
+                "classes": len(counts),
+                "left_out": project.table.count(state="out"),
+                "backbone": findings.backbone,
+                "findings": [as_data(project, finding) for finding in found],
+            }
+        )
+        return 0
+    for finding in found:
+        _show(project, finding)
+    if not found:
+        output.line(_("Nothing was found that somebody should look at."))
+    output.say(_("Repair it on the Data page: {command}").format(command=f"transfer-studio app {project.folder}"))
+    return 0
+
+
+def _show(project: Project, finding: Finding) -> None:
+    from transfer_core.advice.findings import check_of, sentence
+
+    mark = {"serious": "!!", "look": "! ", "note": "- "}[check_of(finding).severity]
+    output.line(f"{mark} {output.shown(sentence(finding))}")
+    if check_of(finding).severity == "note":
+        return
+    items = [item for item in finding.items if item.id is not None]
+    ids = [id for item in items[:NAMED] for id in (item.id, item.beside) if id is not None]
+    names = {sample.id: sample.relative for sample in project.table.samples(state=None, ids=ids)}
+    for item in items[:NAMED]:
+        text = names.get(item.id or -1, "?")
+        if item.beside is not None:
+            text += _(" (like {file})").format(file=names.get(item.beside, "?"))
+        if item.to is not None:
+            text += _(" (rather {label}?)").format(label=item.to)
+        output.line(f"     {output.shown(text)}")
+    if len(items) > NAMED:
+        rest = len(items) - NAMED
+        output.line("     " + ngettext("and {count} more", "and {count} more", rest).format(count=rest))
+
+
+class _Live:
+    """How far it is, on a line of a terminal that is written over; nothing where nobody watches."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+
+    def show(self, phase: str, done: int, total: int) -> None:
+        if not self._terminal:
+            return
+        from transfer_core.runs.phases import phase_title
+
+        text = _("{name}: {done} of {total}").format(name=phase_title(phase), done=done, total=total)
+        sys.stderr.write("\r" + output.shown(text)[:WIDTH].ljust(WIDTH))
+        sys.stderr.flush()
+
+    def close(self) -> None:
+        if self._terminal:
+            sys.stderr.write("\r" + " " * WIDTH + "\r")
+            sys.stderr.flush()
