@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from transfer_core.advice.candidates import Candidate, candidate, candidates
+from transfer_core.advice.candidates import Candidate, candidate
 from transfer_core.advice.checks.check import Evidence, Finding
 from transfer_core.advice.checks.suspects import unlike_others, wrong_labels
 from transfer_core.advice.checks.table import CHECKS
-from transfer_core.advice.findings import Findings, keep_findings, now_stamp, pictures_digest
+from transfer_core.advice.findings import Findings, keep_findings, now_found, pictures_digest
 from transfer_core.advice.opinions import out_of_fold
-from transfer_core.advice.passes import KeptFeatures, compute
-from transfer_core.backbones.catalogue import STARTER, backbone_info
+from transfer_core.advice.passes import Checkpoint, KeptFeatures, Tell, compute
+from transfer_core.backbones.catalogue import STARTER, backbone_info, catalogue
 from transfer_core.backbones.weights import kept_weights
 from transfer_core.data.project import Project
 from transfer_core.data.samples import Sample
 from transfer_core.data.scan import scan
+from transfer_core.data.settle import settle
 from transfer_core.errors import BackboneError, WeightsError
-from transfer_core.images.pixels import Source
+from transfer_core.features.extract import FeatureStore
+from transfer_core.images.pixels import PixelMap, Source
 from transfer_core.metrics.outliers import distance_to_others
 from transfer_core.training.choices import choose_threads
 from transfer_core.training.settings import RunSettings
 
-Checkpoint = Callable[[], None]
-Tell = Callable[[str, int, int], None]
-
 FEWEST = 10  # pictures below which a network has nothing to compare
+BORDERS = 2_000  # pictures whose edges are looked at: enough to tell a background by, and a second's work
+EDGE = 0.06  # the part of a picture's side that counts as its edge
 
 
 def check_data(data: Path, backbone: str | None = None, progress: Tell | None = None) -> tuple[Project, Findings]:
@@ -51,16 +54,84 @@ def examine(
     A bad file is a finding and stops nothing. `progress(phase, done, total)` has the phases "scan", "decode", "features" and "head";
     `checkpoint()` is called between batches and may raise to stop: what was computed stays. Raises DataError and StorageError.
     """
-    tell = progress or (lambda _phase, _done, _total: None)
-    check = checkpoint or (lambda: None)
+    tell: Tell = progress or (lambda _phase, _done, _total: None)
+    check: Checkpoint = checkpoint or (lambda: None)
     scan(project, lambda done, total: tell("scan", done, total), check)
     pictures = pictures_digest(project)
-    found, used = _by_network(project, backbone, threads, seed, tell, check)
-    evidence = Evidence(project.table.samples(state=None))
+    cores = choose_threads(RunSettings(threads=threads))
+    network = next(_passed(project, backbone, cores, tell, check), None)
+    # Read only now: decoding may have taken some out of use.
+    evidence = Evidence(project.table.samples(state=None), _borders(project, network[0]) if network else {})
+    found: list[Finding] = []
     for each in CHECKS.values():
         if each.look:
             check()
             found += each.look(evidence)
-    findings = now_stamp(pictures, found, used)
+    if network:
+        found += _by_network(evidence.used, network[1], seed, tell, check)
+    findings = now_found(pictures, found, network[0].backbone if network else None)
     keep_findings(project, findings)
     return findings
+
+
+def _passed(
+    project: Project, backbone: str | None, threads: int, tell: Tell, checkpoint: Checkpoint
+) -> Iterator[tuple[Candidate, FeatureStore]]:
+    """The networks that can be used, the wanted one first, each once its features of all pictures are on disk."""
+    samples = {sample.content: sample for sample in project.table.samples() if sample.label is not None}
+    if len(samples) < FEWEST:
+        return
+    sources = [Source(content, sample.path) for content, sample in samples.items()]
+    for name in dict.fromkeys([backbone or STARTER, STARTER]):
+        kept = kept_weights(name) if name in catalogue() else []
+        for each in (candidate(backbone_info(name), weights) for weights in kept[:1]):
+            try:
+                store, failed = compute(project.cache, each, sources, threads, tell, checkpoint)
+            except (BackboneError, WeightsError):
+                continue
+            if failed:
+                project.table.mark_broken((source.content, error.message) for source, error in failed)
+                settle(project.table, project.shares)
+            yield each, store
+
+
+def _by_network(used: Sequence[Sample], store: FeatureStore, seed: int, tell: Tell, checkpoint: Checkpoint) -> list[Finding]:
+    """What features tell: likely wrong labels, and pictures unlike all others."""
+    samples = [sample for sample in used if sample.label is not None and sample.content in store]
+    if len(samples) < FEWEST:
+        return []
+    # Copies would be each other's neighbours, and an outlier none: each picture counts once.
+    single = list({sample.copies: sample for sample in reversed(samples)}.values())[::-1]
+    found = []
+    if len(single) >= FEWEST:
+        checkpoint()
+        found += unlike_others(single, distance_to_others(KeptFeatures(store, [sample.content for sample in single]), seed=seed))
+    counts = Counter(sample.label for sample in samples)
+    classes = sorted(label for label in counts if label is not None)
+    if len(classes) > 1:
+        features = KeptFeatures(store, [sample.content for sample in samples])
+        labels = np.array([classes.index(sample.label or "") for sample in samples])
+        groups = np.unique([sample.group for sample in samples], return_inverse=True)[1]
+        told = partial(tell, "head")
+        found += wrong_labels(samples, classes, out_of_fold(features, labels, groups, len(classes), seed, checkpoint, told))
+    return found
+
+
+def _borders(project: Project, each: Candidate) -> dict[str, tuple[float, float, float]]:
+    """By content the mean colour at the edge of what the network sees, of at most `BORDERS` pictures, evenly from all classes."""
+    pixels = PixelMap(project.cache / "pixels", each.view)
+    taken: Counter[str | None] = Counter()
+    places = []
+    for sample in project.table.samples():
+        if sample.content in pixels:
+            taken[sample.label] += 1
+            places.append((taken[sample.label], sample.content))
+    contents = [content for _place, content in sorted(places)[:BORDERS]]
+    if not contents:
+        return {}
+    rows = pixels.rows()
+    width = max(1, round(EDGE * each.view.resize))
+    edge = np.ones((each.view.resize, each.view.resize), bool)
+    edge[width:-width, width:-width] = False
+    means = (np.asarray(rows[place])[edge].mean(0) for place in pixels.positions(contents))
+    return {content: (float(red), float(green), float(blue)) for content, (red, green, blue) in zip(contents, means, strict=True)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -23,15 +24,14 @@ EVERYTHING = "*"  # the key of a note that was kept: it is about all that there 
 
 @dataclass(frozen=True)
 class Findings:
-    """What was found in the pictures that `pictures` is a digest of; `backbone` is the network that looked, None where none could.
+    """What was found at `time` (epoch seconds) in the pictures that `pictures` is a digest of; `backbone` is the network that looked.
 
-    `time` is in epoch seconds, `skipped` says why no network looked.
+    No network looks at fewer pictures than can be compared.
     """
 
     pictures: str
     time: float
     backbone: str | None
-    skipped: str | None
     found: tuple[Finding, ...]
 
 
@@ -68,7 +68,7 @@ def kept_findings(project: Project) -> Findings | None:
         if data["schema"] != SCHEMA:
             return None
         found = tuple(_finding(each) for each in data["found"] if each["check"] in CHECKS)
-        return Findings(data["pictures"], float(data["time"]), data["backbone"], data["skipped"], found)
+        return Findings(data["pictures"], float(data["time"]), data["backbone"], found)
     except (TransferError, KeyError, TypeError, ValueError):
         return None  # it lies in the cache: gone or damaged is as good as never found
 
@@ -80,10 +80,10 @@ def standing(project: Project, findings: Findings | None) -> list[Finding]:
     picture beside it was. Undoing brings it back.
     """
     now = _now(project, findings.found if findings else ())
-    fresh = class_findings(project.table.classes())
-    known = [*(findings.found if findings else ()), *fresh]
-    kept = _kept(project, {finding.check for finding in known})
-    left = [_left(finding, now, kept[finding.check]) for finding in known]
+    counts = project.table.classes()
+    known = [*(findings.found if findings else ()), *class_findings(counts)]
+    kept, classes = _kept(project), {count.label for count in counts}
+    left = [_left(finding, now, classes, kept[finding.check]) for finding in known]
     return in_order(finding for finding in left if finding.items)
 
 
@@ -152,9 +152,9 @@ def as_data(project: Project, finding: Finding) -> dict[str, Any]:
     }
 
 
-def now_stamp(pictures: str, found: Iterable[Finding], backbone: str | None, skipped: str | None) -> Findings:
+def now_found(pictures: str, found: Iterable[Finding], backbone: str | None) -> Findings:
     """Findings of this moment."""
-    return Findings(pictures, time.time(), backbone, skipped, tuple(in_order(found)))
+    return Findings(pictures, time.time(), backbone, tuple(in_order(found)))
 
 
 def _file(project: Project) -> Path:
@@ -178,22 +178,28 @@ def _now(project: Project, findings: Iterable[Finding]) -> dict[int, _State]:
         return {row[0]: row[1:] for row in connection.execute(query) if row[0] in ids}
 
 
-def _kept(project: Project, checks: Iterable[str]) -> dict[str, set[str]]:
-    edits = Edits(project)
-    return {check: edits.kept(check) for check in checks}
+def _kept(project: Project) -> dict[str, set[str]]:
+    kept: dict[str, set[str]] = defaultdict(set)
+    for edit in Edits(project).history():
+        if edit.kind == "keep":
+            kept[str(edit.target)].update(edit.items)
+    return kept
 
 
-def _left(finding: Finding, now: dict[int, _State], kept: set[str]) -> Finding:
+def _left(finding: Finding, now: dict[int, _State], classes: set[str], kept: set[str]) -> Finding:
     if EVERYTHING in kept:
         return replace(finding, items=())
-    items = tuple(item for item in finding.items if item.key not in kept and _stands(item, now))
+    items = tuple(item for item in finding.items if item.key not in kept and _stands(item, now, classes))
     return finding if len(items) == len(finding.items) else replace(finding, items=items)
 
 
-def _stands(item: Item, now: dict[int, _State]) -> bool:
-    if item.id is not None and not _is_as_found(item.id, item.label, now, item.content):
+def _stands(item: Item, now: dict[int, _State], classes: set[str]) -> bool:
+    if item.id is None:
+        return item.label in classes
+    if item.to is not None and item.to not in classes:
         return False
-    return item.beside is None or _is_as_found(item.beside, item.beside_label, now)
+    as_found = _is_as_found(item.id, item.label, now, item.content)
+    return as_found and (item.beside is None or _is_as_found(item.beside, item.beside_label, now))
 
 
 def _is_as_found(id: int, label: str | None, now: dict[int, _State], content: str | None = None) -> bool:

@@ -31,17 +31,18 @@ def out_of_fold(
     `features [N, D]`, `labels [N]`, `groups [N]` numbers: pictures of one group are in one fold. A picture whose class no other group has
     could only be called wrong: its row is one for its own class. Time and memory as `fit_logistic`, for at most `PART` pictures at once.
     """
-    labels, groups = np.asarray(labels, np.int64), np.asarray(groups, np.int64)
-    probabilities = np.eye(classes)[labels]
-    strengths = STRENGTHS
-    parts = _parts(labels, groups, seed)
+    own = np.asarray(labels, np.int64)
+    together = np.asarray(groups, np.int64)
+    probabilities = np.eye(classes)[own]
+    strengths: tuple[float, ...] = STRENGTHS
+    parts = _parts(own, together, seed)
     for number, part in enumerate(parts):
-        folds = _folds(labels[part], groups[part], seed)
+        folds = _folds(own[part], together[part], seed)
         if not (folds >= 0).any():
             continue
         fit = fit_logistic(
             torch.from_numpy(np.asarray(features[part], np.float32)),
-            torch.from_numpy(labels[part]),
+            torch.from_numpy(own[part]),
             classes,
             torch.from_numpy(folds),
             strengths,

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transfer_core.cli import output
+from transfer_core.cli.live_line import LiveLine
 from transfer_core.cli.words import Commands, add_command
 from transfer_core.i18n import _, ngettext
+from transfer_core.runs.phases import phase_title
 
 if TYPE_CHECKING:
     from transfer_core.advice.checks.check import Finding
     from transfer_core.data.project import Project
 
-WIDTH = 79
 NAMED = 5  # files of a finding that are named
 
 
@@ -39,11 +40,11 @@ def run(options: argparse.Namespace) -> int:
     from transfer_core.advice.doctor import check_data
     from transfer_core.advice.findings import as_data, standing
 
-    live = _Live()
+    line = LiveLine()
     try:
-        project, findings = check_data(options.data, options.backbone, live.show)
+        project, findings = check_data(options.data, options.backbone, partial(_tell, line))
     finally:
-        live.close()
+        line.close()
     found = standing(project, findings)
     counts = project.table.classes()
     if options.json:
@@ -88,22 +89,5 @@ def _show(project: Project, finding: Finding) -> None:
         output.line("     " + ngettext("and {count} more", "and {count} more", rest).format(count=rest))
 
 
-class _Live:
-    """How far it is, on a line of a terminal that is written over; nothing where nobody watches."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-
-    def show(self, phase: str, done: int, total: int) -> None:
-        if not self._terminal:
-            return
-        from transfer_core.runs.phases import phase_title
-
-        text = _("{name}: {done} of {total}").format(name=phase_title(phase), done=done, total=total)
-        sys.stderr.write("\r" + output.shown(text)[:WIDTH].ljust(WIDTH))
-        sys.stderr.flush()
-
-    def close(self) -> None:
-        if self._terminal:
-            sys.stderr.write("\r" + " " * WIDTH + "\r")
-            sys.stderr.flush()
+def _tell(line: LiveLine, phase: str, done: int, total: int) -> None:
+    line.show(_("{name}: {done} of {total}").format(name=phase_title(phase), done=done, total=total))

@@ -25,7 +25,7 @@ THREADS = 4
 
 # First bytes of the formats that are read, for pictures whose name has lost its extension.
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"RIFF", b"BM", b"GIF8", b"II*\x00", b"MM\x00*")
-_PHONE = frozenset({".heic", ".heif", ".avif"})
+PHONE = frozenset({".heic", ".heif", ".avif"})
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def _look_at(path: Path, size: int) -> dict[str, Any]:
     """Content hash and header of a picture; raises ImageError when it can't be used."""
     name = path.name
     extension = path.suffix.lower()
-    if extension in _PHONE:
+    if extension in PHONE:
         raise ImageError(_("it is a {format} picture, which can't be read yet").format(format=extension[1:].upper()), file=path)
     if size == 0:
         raise ImageError(_("the file is empty"), file=path)

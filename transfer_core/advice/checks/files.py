@@ -45,12 +45,29 @@ def matter(path: Path, label: str | None) -> str:
             return "stray"
         open_rgb(path)
     except ImageError as error:
-        named = path.suffix.lower() in EXTENSIONS
-        known = {"not-a-picture": "broken" if named else "not-a-picture", "missing": "unreadable"}
-        return known.get(error.code, error.code if error.code in MATTERS else "broken")
+        return _why(path, error.code)
     except OSError:
         return "unreadable"
     return "other-file"  # by itself it can be read: a link, a name that is no text
+
+
+def _why(path: Path, code: str) -> str:
+    """The check for a file that decoding refused with this code."""
+    if code in ("missing", "unreadable"):
+        return "unreadable"
+    if code == "too-large" or (code == "not-a-picture" and path.suffix.lower() not in EXTENSIONS):
+        return code
+    return "truncated" if _ends_early(path) else "broken"
+
+
+def _ends_early(path: Path) -> bool:
+    """Whether it begins as a JPEG or PNG and lacks what every whole one ends with."""
+    with path.open("rb") as file:
+        begin = file.read(8)
+        file.seek(max(0, path.stat().st_size - 64))
+        end = file.read()
+    marks = ((b"\xff\xd8\xff", b"\xff\xd9"), (b"\x89PNG", b"IEND"))
+    return any(begin.startswith(first) and last not in end for first, last in marks)
 
 
 def _tell(one: Callable[[int], str], finding: Finding) -> str:
