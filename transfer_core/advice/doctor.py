@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from transfer_core.advice.candidates import Candidate, candidate
+from transfer_core.advice.candidates import Candidate, candidates
 from transfer_core.advice.checks.check import Evidence, Finding
 from transfer_core.advice.checks.suspects import unlike_others, wrong_labels
 from transfer_core.advice.checks.table import CHECKS
 from transfer_core.advice.findings import Findings, keep_findings, now_found, pictures_digest
 from transfer_core.advice.opinions import out_of_fold
 from transfer_core.advice.passes import Checkpoint, KeptFeatures, Tell, compute
-from transfer_core.backbones.catalogue import STARTER, backbone_info, catalogue
-from transfer_core.backbones.weights import kept_weights
+from transfer_core.advice.speed import speed
+from transfer_core.backbones.catalogue import STARTER
 from transfer_core.data.project import Project
 from transfer_core.data.samples import Sample
 from transfer_core.data.scan import scan
@@ -30,6 +30,7 @@ from transfer_core.training.choices import choose_threads
 from transfer_core.training.settings import RunSettings
 
 FEWEST = 10  # pictures below which a network has nothing to compare
+PATIENCE = 120.0  # seconds that a network nobody asked for may take for all pictures
 BORDERS = 2_000  # pictures whose edges are looked at: enough to tell a background by, and a second's work
 EDGE = 0.06  # the part of a picture's side that counts as its edge
 
@@ -50,7 +51,8 @@ def examine(
 ) -> Findings:
     """Look through the project's folders, decode what is new, let every check look, and keep what they found.
 
-    `backbone` is the network whose features tell likely wrong labels and outliers; the starter where it is not here or can't be used.
+    `backbone` is the network whose features tell likely wrong labels and outliers; without it, or where its weights are not here, the
+    most accurate one that is here and quick, at the least the starter.
     A bad file is a finding and stops nothing. `progress(phase, done, total)` has the phases "scan", "decode", "features" and "head";
     `checkpoint()` is called between batches and may raise to stop: what was computed stays. Raises DataError and StorageError.
     """
@@ -82,17 +84,24 @@ def _passed(
     if len(samples) < FEWEST:
         return
     sources = [Source(content, sample.path) for content, sample in samples.items()]
-    for name in dict.fromkeys([backbone or STARTER, STARTER]):
-        kept = kept_weights(name) if name in catalogue() else []
-        for each in (candidate(backbone_info(name), weights) for weights in kept[:1]):
-            try:
-                store, failed = compute(project.cache, each, sources, threads, tell, checkpoint)
-            except (BackboneError, WeightsError):
-                continue
-            if failed:
-                project.table.mark_broken((source.content, error.message) for source, error in failed)
-                settle(project.table, project.shares)
-            yield each, store
+    for each in _networks(backbone, len(samples), threads):
+        try:
+            store, failed = compute(project.cache, each, sources, threads, tell, checkpoint)
+        except (BackboneError, WeightsError):
+            continue
+        if failed:
+            project.table.mark_broken((source.content, error.message) for source, error in failed)
+            settle(project.table, project.shares)
+        yield each, store
+
+
+def _networks(backbone: str | None, pictures: int, threads: int) -> list[Candidate]:
+    """The wanted network, if its weights are here; the most accurate one here that is through within `PATIENCE`; the starter."""
+    here = candidates()
+    wanted = [each for each in here if each.backbone == backbone][:1]
+    quick = [each for each in here if each.accuracy and pictures / speed(each.work, threads).images_per_second <= PATIENCE]
+    best = sorted(quick, key=lambda each: -(each.accuracy or 0.0))[:1]
+    return list({each.key: each for each in (*wanted, *best, *(each for each in here if each.backbone == STARTER))}.values())
 
 
 def _by_network(used: Sequence[Sample], store: FeatureStore, seed: int, tell: Tell, checkpoint: Checkpoint) -> list[Finding]:

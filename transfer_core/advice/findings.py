@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from transfer_core.advice.checks.classes import class_findings
 from transfer_core.advice.checks.table import CHECKS
 from transfer_core.data.edits import Edits
 from transfer_core.data.project import Project
+from transfer_core.data.samples import choose_ids
 from transfer_core.errors import DataError, TransferError, storage_error
 from transfer_core.files import read_json, write_json
 
@@ -63,8 +65,18 @@ def keep_findings(project: Project, findings: Findings) -> None:
 
 def kept_findings(project: Project) -> Findings | None:
     """The findings as they were found, whatever happened since; None where the doctor never came to an end."""
+    file = _file(project)
     try:
-        data = read_json(_file(project), DataError)
+        status = file.stat()
+    except OSError:
+        return None
+    return _read(file, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=8)  # a page asks at every press
+def _read(file: Path, _changed: int, _size: int) -> Findings | None:
+    try:
+        data = read_json(file, DataError)
         if data["schema"] != SCHEMA:
             return None
         found = tuple(_finding(each) for each in data["found"] if each["check"] in CHECKS)
@@ -173,9 +185,10 @@ def _now(project: Project, findings: Iterable[Finding]) -> dict[int, _State]:
     ids = {id for finding in findings for item in finding.items for id in (item.id, item.beside) if id is not None}
     if not ids:
         return {}
-    query = "SELECT id, label, coalesce(content, ''), state FROM samples"
+    query = "SELECT id, label, coalesce(content, ''), state FROM samples WHERE id IN (SELECT id FROM chosen)"
     with project.table.connect() as connection:
-        return {row[0]: row[1:] for row in connection.execute(query) if row[0] in ids}
+        choose_ids(connection, ids)
+        return {row[0]: row[1:] for row in connection.execute(query)}
 
 
 def _kept(project: Project) -> dict[str, set[str]]:
