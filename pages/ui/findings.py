@@ -24,6 +24,7 @@ from transfer_core.runs import jobs
 KIND = "check"
 BY_ITSELF = 5_000  # pictures up to which nobody has to ask
 _SHOWN = 12
+_PAIRS = 4  # that are shown of a finding as long as nobody asks for more
 _ICONS = {"serious": ":red[:material/error:]", "look": ":orange[:material/visibility:]", "note": ":material/info:"}
 _DONE = "finding-done"
 
@@ -115,13 +116,14 @@ def _overview(project: Project, finding: Finding) -> None:
         names = [sample.relative for sample in _samples(project, finding.ids[:_SHOWN])]
         rest = finding.count - len(names)
         more = [ngettext("and {count} more", "and {count} more", rest).format(count=f"{rest:,}")] if rest else []
-        st.caption("  \n".join(plain(name) for name in names + more))
+        if finding.count > 1:  # the sentence names the first one
+            st.caption("  \n".join(plain(name) for name in names + more))
         return
-    items = [item for item in finding.items if item.id is not None]
+    items = _each_pair_once([item for item in finding.items if item.id is not None])
     tiles: list[gallery.Tile] = []
     if items:
         paired = any(item.beside is not None for item in items)
-        shown = items[: _SHOWN // 2 if paired else _SHOWN]
+        shown = items[: _PAIRS if paired else _SHOWN]
         tiles = [tile for item, pair in zip(shown, _pairs(project, shown), strict=True) for tile in _tiles(project, item, pair)]
     elif examples := finding.values.get("examples"):
         samples = _samples(project, examples)
@@ -131,6 +133,12 @@ def _overview(project: Project, finding: Finding) -> None:
         ]
     if tiles:
         gallery.draw(tiles, one_line(doctor.sentence(finding)))
+
+
+def _each_pair_once(items: Sequence[Item]) -> list[Item]:
+    """Of two items that are each beside the other, the first."""
+    pairs = {frozenset((item.id, item.beside or item.id)): item for item in reversed(items)}
+    return list(pairs.values())[::-1]
 
 
 def _one_by_one(project: Project, finding: Finding) -> None:

@@ -17,7 +17,7 @@ from transfer_core.advice.findings import Findings, keep_findings, now_found, pi
 from transfer_core.advice.opinions import out_of_fold
 from transfer_core.advice.passes import Checkpoint, KeptFeatures, Tell, compute
 from transfer_core.advice.speed import speed
-from transfer_core.backbones.catalogue import STARTER
+from transfer_core.backbones.catalogue import STARTER, catalogue
 from transfer_core.data.project import Project
 from transfer_core.data.samples import Sample
 from transfer_core.data.scan import scan
@@ -99,8 +99,9 @@ def _networks(backbone: str | None, pictures: int, threads: int) -> list[Candida
     """The wanted network, if its weights are here; the most accurate one here that is through within `PATIENCE`; the starter."""
     here = candidates()
     wanted = [each for each in here if each.backbone == backbone][:1]
-    quick = [each for each in here if each.accuracy and pictures / speed(each.work, threads).images_per_second <= PATIENCE]
-    best = sorted(quick, key=lambda each: -(each.accuracy or 0.0))[:1]
+    quick = [each for each in here if pictures / speed(each.work, threads).images_per_second <= PATIENCE]
+    # That of the network's published weights: the user's own have none, and see as well or better.
+    best = sorted(quick, key=lambda each: -(catalogue()[each.backbone].accuracy or 0.0))[:1]
     return list({each.key: each for each in (*wanted, *best, *(each for each in here if each.backbone == STARTER))}.values())
 
 

@@ -12,10 +12,10 @@ from transfer_core.metrics.novelty import unit
 NEIGHBOURS = 5
 REFERENCES = 10_000  # samples that each is compared with: more than that is a sample of them
 BLOCK = 256  # rows compared at once: 10 MB of similarities
-CUT = 5.0  # robust standard deviations above the median
+CUT = 3.5  # standard deviations above the median
 FEWEST = 10  # samples of a class from which on it has a spread of its own
-# The median absolute deviation of a normal distribution is this part of its standard deviation.
-_NORMAL = 0.6745
+# Nine in ten of a normal distribution lie below this many standard deviations above its middle.
+_NINE_IN_TEN = 1.2816
 
 
 class Rows(Protocol):
@@ -64,21 +64,21 @@ def _unit_rows(features: Rows, places: NDArray[np.int64]) -> NDArray[np.float32]
 def outliers(distances: NDArray[np.floating], labels: NDArray[np.integer], cut: float = CUT) -> NDArray[np.int64]:
     """Positions of the samples that are farther than usual, of all and of their own class; the farthest first.
 
-    Usual is the median plus `cut` robust standard deviations of the logarithm of `distances [N]` (Leys et al., Detecting outliers,
-    2013). A class with fewer than `FEWEST` samples has no measure of its own.
+    Usual is the median plus `cut` standard deviations, and these are told from the distance between median and ninth decile: distances
+    lean to the far side, and a spread that is taken from both sides would call that side strange. A class with fewer than `FEWEST`
+    samples has no measure of its own.
     """
-    logs = np.log(np.maximum(np.asarray(distances, np.float64), 1e-6))
-    beyond = _excess(logs, logs) > cut
+    values = np.asarray(distances, np.float64)
+    beyond = _excess(values) > cut
     for label in np.unique(labels):
         own = np.flatnonzero(labels == label)
         if len(own) >= FEWEST:
-            beyond[own] &= _excess(logs[own], logs[own]) > cut
+            beyond[own] &= _excess(values[own]) > cut
     found = np.flatnonzero(beyond)
-    return found[np.argsort(-logs[found], kind="stable")]
+    return found[np.argsort(-values[found], kind="stable")]
 
 
-def _excess(values: NDArray[np.float64], usual: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How many robust standard deviations above the median of `usual` each value lies."""
-    middle = np.median(usual)
-    spread = np.median(np.abs(usual - middle)) / _NORMAL
-    return (values - middle) / max(float(spread), 1e-6)
+def _excess(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How many standard deviations above the median each value lies."""
+    middle, high = np.quantile(values, (0.5, 0.9))
+    return (values - middle) / max(float(high - middle) / _NINE_IN_TEN, 1e-6)
