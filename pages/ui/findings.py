@@ -119,7 +119,7 @@ def _overview(project: Project, finding: Finding) -> None:
         if finding.count > 1:  # the sentence names the first one
             st.caption("  \n".join(plain(name) for name in names + more))
         return
-    items = _each_pair_once([item for item in finding.items if item.id is not None])
+    items = [item for item, _other in doctor.pairs_once(finding.items) if item.id is not None]
     tiles: list[gallery.Tile] = []
     if items:
         paired = any(item.beside is not None for item in items)
@@ -135,21 +135,16 @@ def _overview(project: Project, finding: Finding) -> None:
         gallery.draw(tiles, one_line(doctor.sentence(finding)))
 
 
-def _each_pair_once(items: Sequence[Item]) -> list[Item]:
-    """Of two items that are each beside the other, the first."""
-    pairs = {frozenset((item.id, item.beside or item.id)): item for item in reversed(items)}
-    return list(pairs.values())[::-1]
-
-
 def _one_by_one(project: Project, finding: Finding) -> None:
     """A pageful of a finding's items, each with its own buttons."""
-    count = len(finding.items)
+    pairs = doctor.pairs_once(finding.items)
+    count = len(pairs)
     page = st.pagination(-(-count // _SHOWN), key=f"page-{finding.check}") if count > _SHOWN else 1
-    shown = finding.items[(page - 1) * _SHOWN : page * _SHOWN]
-    pairs = _pairs(project, shown)
+    shown = pairs[(page - 1) * _SHOWN : page * _SHOWN]
+    samples = _pairs(project, [item for item, _other in shown])
     with st.container(horizontal=True, gap="small"):
-        for item, pair in zip(shown, pairs, strict=True):
-            with st.container(border=True, width=310 if pair[1] else 220):
+        for (item, other), pair in zip(shown, samples, strict=True):
+            with st.container(border=True, width=330 if pair[1] else 230):
                 tiles = _tiles(project, item, pair)
                 if tiles:
                     gallery.draw(tiles, item.label or "")
@@ -157,7 +152,14 @@ def _one_by_one(project: Project, finding: Finding) -> None:
                     st.markdown(plain(item.label) + (f" → {plain(item.to)}" if item.to else ""))
                 with st.container(horizontal=True, gap="small"):
                     for action in doctor.check_of(finding).each:
-                        _button(project, finding, action, item, f"{finding.check}-{item.key}-{item.id}-{action}")
+                        _buttons(project, finding, action, [item, other] if other else [item])
+
+
+def _buttons(project: Project, finding: Finding, action: Action, items: Sequence[Item]) -> None:
+    """A remedy for one item, or for two that are beside each other."""
+    # Either of two may be the wrong one.
+    for some in [[item] for item in items] if action == "relabel" else [items]:
+        _button(project, finding, action, some, f"{finding.check}-{some[0].key}-{some[0].id}-{action}", len(items) > 1)
 
 
 def _pairs(project: Project, items: Sequence[Item]) -> list[tuple[Sample | None, Sample | None]]:
@@ -185,23 +187,29 @@ def _tiles(project: Project, item: Item, pair: tuple[Sample | None, Sample | Non
     return tiles
 
 
-def _button(project: Project, finding: Finding, action: Action, item: Item | None, key: str) -> None:
-    """A remedy: for one item, or for all of the finding."""
-    items = None if item is None else [item]
-    label = _label(finding, action, item)
-    st.button(
-        label, key=key, icon=_ACTION_ICONS[action], on_click=_apply, args=(project, finding, action, items), help=_help(action)
-    )
+def _button(
+    project: Project, finding: Finding, action: Action, items: Sequence[Item] | None, key: str, both: bool = False
+) -> None:
+    """A remedy: for some items, or for all of the finding."""
+    label = _label(finding, action, items, both)
+    arguments = (project, finding, action, items)
+    st.button(label, key=key, icon=_ACTION_ICONS[action], on_click=_apply, args=arguments, help=_help(action))
 
 
-def _label(finding: Finding, action: Action, item: Item | None) -> str:
-    if action == "relabel":
-        return _("To {name}").format(name=plain(item.to)) if item else _("Give all the suggested class")
-    if action == "merge":
-        return _("Merge") if item or finding.count == 1 else _("Merge all")
-    if action == "exclude":
-        return _("Exclude") if item or finding.count == 1 else _("Exclude all {count}").format(count=f"{finding.count:,}")
-    return _("Fine as it is")
+def _label(finding: Finding, action: Action, items: Sequence[Item] | None, both: bool) -> str:
+    alone = items is not None or finding.count == 1
+    if action == "relabel" and items:
+        return (_("Both {name}") if both else _("To {name}")).format(name=plain(items[0].to))
+    if action == "exclude" and not alone:
+        return _("Exclude all {count}").format(count=f"{finding.count:,}")
+    if action == "exclude" and both:
+        return _("Exclude both")
+    return {
+        "relabel": _("Give all the suggested class"),
+        "merge": _("Merge") if alone else _("Merge all"),
+        "exclude": _("Exclude"),
+        "keep": _("Fine as it is"),
+    }[action]
 
 
 def _help(action: Action) -> str:

@@ -106,6 +106,15 @@ def pictures_digest(project: Project) -> str:
         return "-".join(f"{value:.0f}" for value in connection.execute(query).fetchone())
 
 
+def pairs_once(items: Sequence[Item]) -> list[tuple[Item, Item | None]]:
+    """Items in their order, those that are each beside the other once, with the second beside the first."""
+    pairs: dict[frozenset[int | str], list[Item]] = defaultdict(list)
+    for item in items:
+        own: int | str = item.key if item.id is None else item.id
+        pairs[frozenset((own, own if item.beside is None else item.beside))].append(item)
+    return [(pair[0], pair[1] if len(pair) > 1 else None) for pair in pairs.values()]
+
+
 def keys_to_keep(finding: Finding, items: Sequence[Item] | None = None) -> list[str]:
     """What `Edits.keep` is to remember so that these items, or the finding as a whole, go away."""
     if items is None and check_of(finding).severity == "note":

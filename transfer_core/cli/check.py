@@ -68,20 +68,20 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _show(project: Project, finding: Finding) -> None:
-    from transfer_core.advice.findings import check_of, sentence
+    from transfer_core.advice.findings import check_of, pairs_once, sentence
 
     mark = {"serious": "!!", "look": "! ", "note": "- "}[check_of(finding).severity]
     output.line(f"{mark} {output.shown(sentence(finding))}")
     if check_of(finding).severity == "note":
         return
-    items = [item for item in finding.items if item.id is not None]
+    items = [item for item, _other in pairs_once(finding.items) if item.id is not None]
     ids = [id for item in items[:NAMED] for id in (item.id, item.beside) if id is not None]
     names = {sample.id: sample.relative for sample in project.table.samples(state=None, ids=ids)}
     for item in items[:NAMED]:
         text = names.get(item.id or -1, "?")
         if item.beside is not None:
             text += _(" (like {file})").format(file=names.get(item.beside, "?"))
-        if item.to is not None:
+        elif item.to is not None:
             text += _(" (rather {label}?)").format(label=item.to)
         output.line(f"     {output.shown(text)}")
     if len(items) > NAMED:
