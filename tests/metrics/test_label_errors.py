@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from transfer_core.metrics.label_errors import label_errors
+from transfer_core.metrics.label_errors import label_errors, needed_margin
 
 
 def answers(labels: np.ndarray, classes: int, sure: float) -> np.ndarray:
@@ -47,3 +47,9 @@ def test_what_does_not_match_is_refused() -> None:
         label_errors(np.ones((3, 2)), np.zeros(4, int))
     with pytest.raises(ValueError, match="finite"):
         label_errors(np.full((3, 2), np.nan), np.zeros(3, int))
+
+
+def test_the_more_often_heads_are_wrong_the_surer_they_must_be() -> None:
+    assert needed_margin(0.95) == needed_margin(0.8) == 0.5
+    assert needed_margin(0.75) == pytest.approx(0.7)
+    assert needed_margin(0.69) == np.inf

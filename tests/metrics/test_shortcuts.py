@@ -32,7 +32,7 @@ def test_a_floor_a_ceiling_and_a_band_are_found() -> None:
 def test_a_background_of_one_colour_is_found() -> None:
     generator = np.random.default_rng(0)
     colours = generator.uniform(0, 255, (120, 3))
-    colours[LABELS == 0] = (20, 200, 30) + generator.normal(0, 6, (40, 3))
+    colours[LABELS == 0] = generator.normal((20, 200, 30), 6, (40, 3))
     assert [each.label for each in shortcuts(colours, LABELS, HALVES)] == [0]
 
 

@@ -13,8 +13,9 @@ Labels = NDArray[np.integer]
 # Another class has to be likelier by this much. The paper's counts (the off-diagonal of the confident joint) name fewer: of 5 % of labels
 # that were flipped they found 0.69 to 0.78, this margin 0.83 to 0.95 among no more than 1.5 times as many suggestions.
 MARGIN = 0.5
-# Heads that are right less often than this know too little of the classes to correct anybody.
-RELIABLE = 0.7
+# Heads that are right less often than the first need a larger margin, the larger the more often they are wrong, up to the last; below
+# the second they know too little of the classes to correct anybody.
+SURE, RELIABLE, LARGEST = 0.8, 0.7, 0.9
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,10 @@ class LabelErrors:
 
 
 def label_errors(probabilities: Probabilities, labels: Labels) -> LabelErrors:
-    """Samples for which another class is likelier by `MARGIN`, from calibrated out-of-fold `probabilities [N, C]` and `labels [N]`.
+    """Samples for which another class is likelier by `needed_margin`, from calibrated out-of-fold `probabilities [N, C]`, `labels [N]`.
 
-    Ranked by the normalised margin of Northcutt, Jiang and Chuang, Confident learning (JAIR 2021). None where the heads answer fewer than
-    `RELIABLE` of the samples as labelled. Raises ValueError for probabilities that are not finite or do not match the labels.
+    Ranked by the normalised margin of Northcutt, Jiang and Chuang, Confident learning (JAIR 2021). Raises ValueError for
+    probabilities that are not finite or do not match the labels.
     """
     rows = np.asarray(probabilities, np.float64)
     labels = np.asarray(labels, np.int64)
@@ -46,7 +47,13 @@ def label_errors(probabilities: Probabilities, labels: Labels) -> LabelErrors:
     others = rows.copy()
     others[places, labels] = -np.inf
     margin = rows[places, labels] - others.max(1)
-    reliable = len(rows) > 0 and (margin > 0).mean() >= RELIABLE
-    suspects = np.flatnonzero(margin <= -MARGIN) if reliable else np.empty(0, np.int64)
+    suspects = np.flatnonzero(margin <= -needed_margin(float((margin > 0).mean()) if len(rows) else 0.0))
     suspects = suspects[np.argsort(margin[suspects], kind="stable")]
     return LabelErrors(suspects, others.argmax(1)[suspects], margin[suspects])
+
+
+def needed_margin(accuracy: float) -> float:
+    """By how much another class must be likelier than the given one, from the share of samples that the heads answer as labelled."""
+    if accuracy < RELIABLE:
+        return np.inf
+    return MARGIN + (LARGEST - MARGIN) * max(0.0, (SURE - accuracy) / (SURE - RELIABLE))

@@ -13,7 +13,7 @@ from transfer_core.metrics.intervals import Score, wilson
 
 # Of the class at least so many follow the rule, and of the others at most so many; and so even at the doubtful end of the intervals.
 SHARE, SHARE_LOW = 0.9, 0.7
-OTHERS, OTHERS_HIGH = 0.05, 0.15
+OTHERS, OTHERS_HIGH = 0.05, 0.2
 EDGE = 0.05  # the share of a class beyond which its ends are chance
 WIDER = 0.2  # a rule reaches so much of the class's own spread further: the other half has ends of its own
 
@@ -64,7 +64,7 @@ def _rule(trait: NDArray[Any], inside: NDArray[np.bool_]) -> Rule:
     own = trait[inside]
     if trait.ndim == 2:
         middle = np.median(own, axis=0)
-        radius = (1 + WIDER) * np.quantile(np.linalg.norm(own - middle, axis=1), 1 - EDGE)
+        radius = (1 + 2 * WIDER) * np.quantile(np.linalg.norm(own - middle, axis=1), 1 - EDGE)
         return lambda values: np.linalg.norm(values - middle, axis=1) <= radius
     if trait.dtype.kind not in "fiu":
         names, counts = np.unique(own, return_counts=True)
