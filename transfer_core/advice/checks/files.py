@@ -7,12 +7,13 @@ from functools import partial
 from pathlib import Path
 
 from transfer_core.advice.checks.check import Check, Evidence, Finding, Severity, found, picture
+from transfer_core.data.file_facts import may_be_picture
 from transfer_core.data.samples import Sample
-from transfer_core.data.scan import PHONE, may_be_picture
 from transfer_core.errors import ImageError
 from transfer_core.i18n import ngettext
 from transfer_core.images.decode import EXTENSIONS, MAX_BYTES, open_rgb
 
+PHONE = frozenset({".heic", ".heif", ".avif"})
 # Told apart by looking at the file once more, up to so many; folders full of other things are not gone through.
 LOOKED_AT = 5_000
 
