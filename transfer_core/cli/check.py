@@ -30,7 +30,9 @@ def add(commands: Commands) -> None:
         help=_("a folder with a sub-folder per class, or with train, val and test; or a project"),
     )
     parser.add_argument(
-        "--backbone", metavar="NAME", help=_("the network that looks for wrong labels, if its weights are here; else the starter")
+        "--backbone",
+        metavar="NAME",
+        help=_("the network that looks for wrong labels, if its weights are here; else the best that is here and quick"),
     )
     parser.set_defaults(run_command=run)
 
