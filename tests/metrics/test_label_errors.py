@@ -50,6 +50,6 @@ def test_what_does_not_match_is_refused() -> None:
 
 
 def test_the_more_often_heads_are_wrong_the_surer_they_must_be() -> None:
-    assert needed_margin(0.95) == needed_margin(0.8) == 0.5
-    assert needed_margin(0.75) == pytest.approx(0.7)
+    assert needed_margin(0.95) == needed_margin(0.8) == 0.4
+    assert needed_margin(0.75) == pytest.approx(0.65)
     assert needed_margin(0.69) == np.inf
