@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -70,7 +71,10 @@ def examine(
             check()
             found += each.look(evidence)
     if network:
-        found += _by_network(evidence.used, network[1], seed, tell, check)
+        odd = _by_network(evidence.used, network[1], seed, tell, check)
+        # A picture that contradicts its copy has a wrong label as it is: once is enough.
+        contradicting = {id for finding in found if finding.check in ("two-labels", "near-two-labels") for id in finding.ids}
+        found += [finding for each in odd if (finding := _without(each, contradicting)).items]
     findings = now_found(pictures, found, network[0].backbone if network else None)
     keep_findings(project, findings)
     return findings
@@ -125,6 +129,13 @@ def _by_network(used: Sequence[Sample], store: FeatureStore, seed: int, tell: Te
         told = partial(tell, "head")
         found += wrong_labels(samples, classes, out_of_fold(features, labels, groups, len(classes), seed, checkpoint, told))
     return found
+
+
+def _without(finding: Finding, ids: set[int]) -> Finding:
+    """Of likely wrong labels those that are not these samples'; any other finding as it is."""
+    if finding.check != "wrong-labels":
+        return finding
+    return replace(finding, items=tuple(item for item in finding.items if item.id not in ids))
 
 
 def _borders(project: Project, each: Candidate) -> dict[str, tuple[float, float, float]]:
