@@ -12,7 +12,7 @@ with frame.page("data") as here:
         counts = here.project.table.classes()
         ready = samples.draw_verdict(here.project, counts)
         steps.forward(_("Next: train"), "train", here.project, disabled=not ready)
-        findings.draw(here.project)
+        findings.draw(here.project, counts)
         samples.draw_counts(counts)
         samples.draw_pictures(here.project, counts)
         samples.draw_left_out(here.project)

@@ -17,7 +17,7 @@ from transfer_core.data import scanning
 from transfer_core.data.edit_log import Edit
 from transfer_core.data.edits import Edits
 from transfer_core.data.project import Project
-from transfer_core.data.samples import Sample
+from transfer_core.data.samples import ClassCount, Sample
 from transfer_core.i18n import _, ngettext
 from transfer_core.runs import jobs
 
@@ -29,12 +29,12 @@ _ICONS = {"serious": ":red[:material/error:]", "look": ":orange[:material/visibi
 _DONE = "finding-done"
 
 
-def draw(project: Project) -> None:
+def draw(project: Project, counts: Sequence[ClassCount]) -> None:
     """Draw what was found and still stands; has the doctor look where the pictures changed since."""
     kept = doctor.kept_findings(project)
     stale = kept is None or kept.pictures != doctor.pictures_digest(project)
     _begin_by_itself(project, stale)
-    standing = doctor.standing(project, kept)
+    standing = doctor.standing(project, kept, counts)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.header(_("Worth a look"), anchor=False)
         _offer(project, kept, stale)

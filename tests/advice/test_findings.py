@@ -151,6 +151,15 @@ def test_edits_leave_the_digest(project: Project) -> None:
     assert pictures_digest(project) == before
 
 
+def test_of_many_notes_the_first_are_kept_and_all_are_counted(project: Project) -> None:
+    items = tuple(Item(str(number), None, "circle") for number in range(250))
+    keep_findings(project, now_found("", [Finding("rotated", items), Finding("wrong-labels", items)], None))
+    kept = kept_findings(project)
+    assert kept is not None
+    sizes = {finding.check: (len(finding.items), finding.count) for finding in kept.found}
+    assert sizes == {"rotated": (100, 250), "wrong-labels": (250, 250)}
+
+
 def test_a_pair_stands_once(project: Project, findings: Findings) -> None:
     ((first, second),) = pairs_once(one(project, "two-labels").items)
     assert second is not None and (first.beside, second.beside) == (second.id, first.id)

@@ -15,12 +15,13 @@ from transfer_core.advice.checks.classes import class_findings
 from transfer_core.advice.checks.table import CHECKS
 from transfer_core.data.edits import Edits
 from transfer_core.data.project import Project
-from transfer_core.data.samples import choose_ids
+from transfer_core.data.samples import ClassCount, choose_ids
 from transfer_core.errors import DataError, TransferError, storage_error
 from transfer_core.files import read_json, write_json
 
 SCHEMA = 1
 FILE = "findings.json"
+NOTED = 100
 EVERYTHING = "*"  # the key of a note that was kept: it is about all that there will be
 
 
@@ -85,14 +86,14 @@ def _read(file: Path, _changed: int, _size: int) -> Findings | None:
         return None  # it lies in the cache: gone or damaged is as good as never found
 
 
-def standing(project: Project, findings: Findings | None) -> list[Finding]:
-    """What of `findings` still stands, and what the classes' counts say now; the most important first.
+def standing(project: Project, findings: Findings | None, counts: Sequence[ClassCount] | None = None) -> list[Finding]:
+    """What of `findings` still stands, and what the classes' `counts` say now (read if not given); the most important first.
 
     A picture drops out once it was excluded, restored, given another class, changed on disk, or kept as it is, and so does one whose
     picture beside it was. Undoing brings it back.
     """
     now = _now(project, findings.found if findings else ())
-    counts = project.table.classes()
+    counts = project.table.classes() if counts is None else counts
     known = [*(findings.found if findings else ()), *class_findings(counts)]
     kept, classes = _kept(project), {count.label for count in counts}
     left = [_left(finding, now, classes, kept[finding.check]) for finding in known]
@@ -174,8 +175,14 @@ def as_data(project: Project, finding: Finding) -> dict[str, Any]:
 
 
 def now_found(pictures: str, found: Iterable[Finding], backbone: str | None) -> Findings:
-    """Findings of this moment."""
-    return Findings(pictures, time.time(), backbone, tuple(in_order(found)))
+    """Findings of this moment; of notes only the first `NOTED` items are kept, so that pages of large sets stay quick."""
+    return Findings(pictures, time.time(), backbone, tuple(_trimmed(finding) for finding in in_order(found)))
+
+
+def _trimmed(finding: Finding) -> Finding:
+    if check_of(finding).severity != "note" or len(finding.items) <= NOTED:
+        return finding
+    return replace(finding, items=finding.items[:NOTED], more=len(finding.items) - NOTED)
 
 
 def _file(project: Project) -> Path:
@@ -183,7 +190,7 @@ def _file(project: Project) -> Path:
 
 
 def _finding(data: dict[str, Any]) -> Finding:
-    return Finding(data["check"], tuple(Item(**item) for item in data["items"]), data["values"])
+    return Finding(data["check"], tuple(Item(**item) for item in data["items"]), data["values"], int(data["more"]))
 
 
 # Of a sample as it is now: its class, content, and whether it is in use.

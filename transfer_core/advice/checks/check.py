@@ -33,16 +33,20 @@ class Item:
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found: pictures or classes in an order worth looking at, and values that its sentence tells."""
+    """What one check found: pictures or classes in an order worth looking at, and values that its sentence tells.
+
+    `more` is how many further ones there are than are kept; only of notes, where nothing has to be done.
+    """
 
     check: str
     items: tuple[Item, ...]
     values: Mapping[str, Any] = field(default_factory=dict)
+    more: int = 0
 
     @property
     def count(self) -> int:
         """How many pictures or classes it is about."""
-        return len(self.items)
+        return len(self.items) + self.more
 
     @property
     def ids(self) -> list[int]:
