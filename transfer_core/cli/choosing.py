@@ -7,8 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+<<<<<<< HEAD
 from transfer_core.cli import output
 from transfer_core.cli.live_line import LiveLine
+=======
+from transfer_core.cli import output, reading
+>>>>>>> main
 from transfer_core.errors import TransferError
 from transfer_core.i18n import _
 
@@ -25,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="data",
         type=Path,
         metavar="DATA",
-        help=_("rank them on these pictures: a folder with a sub-folder per class, or a project"),
+        help=_("rank them on these pictures: a folder with a sub-folder per class, a zip, a CSV or TSV, or a project"),
     )
     parser.add_argument(
         "--download",
@@ -47,9 +51,17 @@ def rank(options: argparse.Namespace) -> int:
     if options.minutes is not None and not options.minutes > 0:
         raise TransferError(_("--minutes takes a number above 0."), code="usage", fix=_("Leave it out to try all."))
     seconds = options.minutes * 60 if options.minutes is not None else None
+<<<<<<< HEAD
     line = LiveLine()
     try:
         choice = choose_for(options.data, options.download, seconds, progress=partial(_tell, line))
+=======
+    # What is told of the pictures, and the unpacking of an archive, come before the line that is written over.
+    project = reading.project_at(options.data)
+    live = _Live()
+    try:
+        choice = choose_for(project.folder, options.download, seconds, progress=live.show)
+>>>>>>> main
     finally:
         line.close()
     if options.json:
