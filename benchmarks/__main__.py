@@ -5,11 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-<<<<<<< HEAD
-BENCHMARKS = ("quick", "pages", "starter", "choice", "label_errors")
-=======
-BENCHMARKS = ("quick", "pages", "starter", "choice", "near_duplicates")
->>>>>>> main
+BENCHMARKS = ("quick", "pages", "starter", "choice", "near_duplicates", "label_errors")
 
 
 def main() -> int:

@@ -12,11 +12,16 @@ from PIL import Image
 
 from tests.conftest import shape_picture
 from transfer_core.advice import doctor
-from transfer_core.advice.doctor import check_data, examine
-from transfer_core.advice.findings import kept_findings, standing
+from transfer_core.advice.doctor import examine
+from transfer_core.advice.findings import Findings, kept_findings, standing
 from transfer_core.data.edits import Edits
 from transfer_core.data.project import Project
 from transfer_core.errors import BackboneError, DataError
+
+
+def check_data(data: Path) -> tuple[Project, Findings]:
+    project = Project.for_source(data)
+    return project, examine(project)
 
 
 def told(data: Path) -> dict[str, int]:
@@ -112,7 +117,7 @@ def test_it_tells_how_far_it_is_and_can_be_stopped(pictures: Callable[..., Path]
     project = Project.for_source(pictures(count=12))
     phases: list[str] = []
     examine(project, progress=lambda phase, done, total: phases.append(phase))
-    assert list(dict.fromkeys(phases)) == ["scan", "decode", "features", "head"]
+    assert list(dict.fromkeys(phases)) == ["scan", "look", "decode", "features", "head"]
 
     def stop() -> None:
         raise InterruptedError

@@ -129,7 +129,7 @@ def test_a_check_keeps_its_findings_with_the_project(project: Project, told: Tol
     kept = kept_findings(project)
     assert kept is not None and report == {"findings": len(kept.found), "backbone": "starter"}
     assert "duplicates" in {finding.check for finding in kept.found}
-    assert [fields["name"] for event, fields in told if event == "phase"] == ["scan", "decode", "features", "head"]
+    assert [fields["name"] for event, fields in told if event == "phase"] == ["scan", "look", "decode", "features", "head"]
 
 
 def test_a_check_that_is_stopped_says_so(project: Project, emit: Callable[..., None]) -> None:

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from transfer_core.advice.candidates import Candidate, candidates
 from transfer_core.advice.checks.check import Evidence, Finding
@@ -19,27 +19,22 @@ from transfer_core.advice.opinions import out_of_fold
 from transfer_core.advice.passes import Checkpoint, KeptFeatures, Tell, compute
 from transfer_core.advice.speed import speed
 from transfer_core.backbones.catalogue import STARTER, catalogue
+from transfer_core.data.looking import fingerprints, look
 from transfer_core.data.project import Project
 from transfer_core.data.samples import Sample
 from transfer_core.data.scan import scan
 from transfer_core.data.settle import settle
 from transfer_core.errors import BackboneError, WeightsError
 from transfer_core.features.extract import FeatureStore
-from transfer_core.images.pixels import PixelMap, Source
+from transfer_core.images.fingerprint import brightness_of, colour_of
+from transfer_core.images.pixels import Source
 from transfer_core.metrics.outliers import distance_to_others
 from transfer_core.training.choices import choose_threads
 from transfer_core.training.settings import RunSettings
 
 FEWEST = 10  # pictures below which a network has nothing to compare
 PATIENCE = 120.0  # seconds that a network nobody asked for may take for all pictures
-BORDERS = 2_000  # pictures whose edges are looked at: enough to tell a background by, and a second's work
-EDGE = 0.06  # the part of a picture's side that counts as its edge
-
-
-def check_data(data: Path, backbone: str | None = None, progress: Tell | None = None) -> tuple[Project, Findings]:
-    """Examine a folder of labelled pictures, or a project; raises DataError and StorageError as a scan does."""
-    project = Project.for_source(data)
-    return project, examine(project, backbone, progress=progress)
+BORDERS = 5_000  # pictures whose edges are looked at: enough to tell a background by
 
 
 def examine(
@@ -54,17 +49,18 @@ def examine(
 
     `backbone` is the network whose features tell likely wrong labels and outliers; without it, or where its weights are not here, the
     most accurate one that is here and quick, at the least the starter.
-    A bad file is a finding and stops nothing. `progress(phase, done, total)` has the phases "scan", "decode", "features" and "head";
+    A bad file is a finding and stops nothing. `progress(phase, done, total)` has the phases "scan", "look", "decode", "features", "head";
     `checkpoint()` is called between batches and may raise to stop: what was computed stays. Raises DataError and StorageError.
     """
+    cores = choose_threads(RunSettings(threads=threads))
     tell: Tell = progress or (lambda _phase, _done, _total: None)
     check: Checkpoint = checkpoint or (lambda: None)
-    scan(project, lambda done, total: tell("scan", done, total), check)
+    scan(project, partial(tell, "scan"), check)
+    look(project, cores, partial(tell, "look"), check)
     pictures = pictures_digest(project)
-    cores = choose_threads(RunSettings(threads=threads))
     network = next(_passed(project, backbone, cores, tell, check), None)
     # Read only now: decoding may have taken some out of use.
-    evidence = Evidence(project.table.samples(state=None), _borders(project, network[0]) if network else {})
+    evidence = Evidence(project.table.samples(state=None), _borders(project))
     found: list[Finding] = []
     for each in CHECKS.values():
         if each.look:
@@ -138,21 +134,30 @@ def _without(finding: Finding, ids: set[int]) -> Finding:
     return replace(finding, items=tuple(item for item in finding.items if item.id not in ids))
 
 
-def _borders(project: Project, each: Candidate) -> dict[str, tuple[float, float, float]]:
-    """By content the mean colour at the edge of what the network sees, of at most `BORDERS` pictures, evenly from all classes."""
-    pixels = PixelMap(project.cache / "pixels", each.view)
+def _borders(project: Project) -> dict[str, tuple[float, float, float]]:
+    """By content the mean edge of at most `BORDERS` pictures, evenly from all classes: brightness, blue and red difference."""
+    store = fingerprints(project)
     taken: Counter[str | None] = Counter()
     places = []
     for sample in project.table.samples():
-        if sample.content in pixels:
+        if sample.content in store:
             taken[sample.label] += 1
             places.append((taken[sample.label], sample.content))
     contents = [content for _place, content in sorted(places)[:BORDERS]]
     if not contents:
         return {}
-    rows = pixels.rows()
-    width = max(1, round(EDGE * each.view.resize))
-    edge = np.ones((each.view.resize, each.view.resize), bool)
-    edge[width:-width, width:-width] = False
-    means = (np.asarray(rows[place])[edge].mean(0) for place in pixels.positions(contents))
-    return {content: (float(red), float(green), float(blue)) for content, (red, green, blue) in zip(contents, means, strict=True)}
+    rows = np.asarray(store.rows()[store.positions(contents)])
+    brightness, colour = _edge(brightness_of(rows)), _edge(colour_of(rows))
+    return {
+        content: (float(bright), float(blue), float(red))
+        for content, bright, (blue, red) in zip(contents, brightness, colour, strict=True)
+    }
+
+
+def _edge(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The means `[...]` of the outermost sixteenth of pictures `[..., side, side]`."""
+    side = pictures.shape[-1]
+    width = side // 16
+    ring = np.ones((side, side), bool)
+    ring[width:-width, width:-width] = False
+    return np.asarray(pictures[..., ring].mean(-1))

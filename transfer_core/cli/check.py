@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transfer_core.cli import output
+from transfer_core.cli import output, reading
 from transfer_core.cli.live_line import LiveLine
 from transfer_core.cli.words import Commands, add_command
 from transfer_core.i18n import _, ngettext
@@ -27,24 +27,27 @@ def add(commands: Commands) -> None:
         "data",
         type=Path,
         metavar="DATA",
-        help=_("a folder with a sub-folder per class, or with train, val and test; or a project"),
+        help=_("a folder with a sub-folder per class, or with train, val and test above them; a zip, a CSV or TSV; or a project"),
     )
     parser.add_argument(
         "--backbone",
         metavar="NAME",
         help=_("the network that looks for wrong labels, if its weights are here; else the best that is here and quick"),
     )
+    reading.add_arguments(parser)
     parser.set_defaults(run_command=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Examine the pictures and print what was found, the most important first."""
-    from transfer_core.advice.doctor import check_data
+    from transfer_core.advice.doctor import examine
     from transfer_core.advice.findings import as_data, standing
 
+    # What is told of the pictures, and the unpacking of an archive, come before the line that is written over.
+    project = reading.project_at(options.data, None, options.labels, options.group)
     line = LiveLine()
     try:
-        project, findings = check_data(options.data, options.backbone, partial(_tell, line))
+        findings = examine(project, options.backbone, progress=partial(_tell, line))
     finally:
         line.close()
     found = standing(project, findings)

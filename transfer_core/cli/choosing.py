@@ -7,12 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-<<<<<<< HEAD
-from transfer_core.cli import output
-from transfer_core.cli.live_line import LiveLine
-=======
 from transfer_core.cli import output, reading
->>>>>>> main
+from transfer_core.cli.live_line import LiveLine
 from transfer_core.errors import TransferError
 from transfer_core.i18n import _
 
@@ -51,17 +47,11 @@ def rank(options: argparse.Namespace) -> int:
     if options.minutes is not None and not options.minutes > 0:
         raise TransferError(_("--minutes takes a number above 0."), code="usage", fix=_("Leave it out to try all."))
     seconds = options.minutes * 60 if options.minutes is not None else None
-<<<<<<< HEAD
-    line = LiveLine()
-    try:
-        choice = choose_for(options.data, options.download, seconds, progress=partial(_tell, line))
-=======
     # What is told of the pictures, and the unpacking of an archive, come before the line that is written over.
     project = reading.project_at(options.data)
-    live = _Live()
+    line = LiveLine()
     try:
-        choice = choose_for(project.folder, options.download, seconds, progress=live.show)
->>>>>>> main
+        choice = choose_for(project.folder, options.download, seconds, progress=partial(_tell, line))
     finally:
         line.close()
     if options.json:

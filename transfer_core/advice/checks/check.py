@@ -58,7 +58,7 @@ class Finding:
 class Evidence:
     """What is known before any network looks: all samples in a fixed order.
 
-    `borders` is by content the mean colour of a picture's edge, 0 to 255, as far as pictures were decoded.
+    `borders` is by content the mean colour of a picture's edge, three numbers that are 255 apart at most, for as many as were decoded.
     """
 
     samples: Sequence[Sample]
