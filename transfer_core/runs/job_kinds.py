@@ -84,6 +84,36 @@ def choose_backbone(arguments: dict[str, Any], emit: Emit, should_stop: ShouldSt
     return found.as_data() | {"fingerprint": fingerprint}
 
 
+def check_pictures(arguments: dict[str, Any], emit: Emit, should_stop: ShouldStop) -> dict[str, Any]:
+    """Have the doctor examine the project in `arguments["project"]`, with the backbone of its last training if that is here.
+
+    The report says how many findings there are; they themselves are kept with the project. What was computed when it is stopped stays on
+    the disk. Raises DataError and StorageError, RunError (stopped).
+    """
+    from transfer_core.advice.doctor import examine
+    from transfer_core.runs.folder import last_backbone
+
+    project = Project.open(Path(str(arguments["project"])))
+    phases, pace = PhaseTeller(emit), Pace()
+
+    def progress(phase: str, done: int, total: int) -> None:
+        nonlocal pace
+        if phases.enter(phase):
+            pace = Pace()
+        speed = pace.speed(done)
+        emit("progress", done=done, total=total, eta_seconds=round((total - done) / speed, 1) if speed else None)
+
+    def checkpoint() -> None:
+        if should_stop():
+            raise Stopped
+
+    try:
+        findings = examine(project, last_backbone(project.folder), progress=progress, checkpoint=checkpoint)
+    except Stopped:
+        raise RunError(_("It was stopped."), code="stopped") from None
+    return {"findings": len(findings.found), "backbone": findings.backbone}
+
+
 def inspect_file(arguments: dict[str, Any], emit: Emit, should_stop: ShouldStop) -> dict[str, Any]:
     """What the file of weights in `arguments["file"]` is good for; raises WeightsError for what can't be read."""
     from transfer_core.backbones.inspection import inspect_weights
@@ -114,15 +144,18 @@ class PhaseTeller:
     def __init__(self, emit: Emit):
         self._emit, self._last = emit, ""
 
-    def enter(self, name: str) -> None:
-        """The work is in phase `name` now."""
-        if name != self._last:
+    def enter(self, name: str) -> bool:
+        """The work is in phase `name` now; returns whether that is new."""
+        new = name != self._last
+        if new:
             self._emit("phase", name=name)
             self._last = name
+        return new
 
 
 # A kind is given the job's arguments, its `emit`, and what says that it was asked to stop; it returns the job's report.
 KINDS: dict[str, Kind] = {
+    "check": check_pictures,
     "choose": choose_backbone,
     "fetch": fetch_weights,
     "inspect": inspect_file,
