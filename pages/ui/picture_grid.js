@@ -3,6 +3,8 @@
 // of two that follow each other quickly only the second message might arrive.
 
 const instances = new WeakMap()
+const EDITS = ["relabel", "exclude", "restore", "move"]
+const WITHOUT_PICTURES = ["undo", "redo", "page"]
 
 export default function (component) {
   const root = component.parentElement.querySelector(".pg")
@@ -40,8 +42,13 @@ class Grid {
     this.list.ondblclick = () => this.act("open", "", [this.at])
     this.list.onfocusin = (event) => {
       const place = this.tiles.indexOf(event.target.closest("li"))
-      if (place >= 0) this.at = place
+      if (place >= 0) this.remember(place)
     }
+  }
+
+  remember(place) {
+    this.at = place
+    this.atId = this.data.items[place]?.id
   }
 
   get tiles() {
@@ -58,6 +65,9 @@ class Grid {
       const focused = this.root.getRootNode().activeElement
       const inside = focused && this.list.contains(focused)
       const there = new Set(data.items.map((item) => item.id))
+      // The keyboard stays with its picture, or, where that one went, with its place.
+      const place = data.items.findIndex((item) => item.id === this.atId)
+      if (place >= 0) this.at = place
       this.selected = new Set([...this.selected].filter((id) => there.has(id)))
       this.everything = false
       this.drawList()
@@ -66,9 +76,8 @@ class Grid {
       this.at = Math.max(0, Math.min(this.at, data.items.length - 1))
       this.anchor = Math.min(this.anchor, this.at)
       this.mark()
-      if (inside || this.wanted) this.focus(this.at)
+      if (inside) this.focus(this.at)
     }
-    this.wanted = false
   }
 
   // Drawing
@@ -167,6 +176,7 @@ class Grid {
       tile.setAttribute("aria-selected", String(chosen))
       tile.tabIndex = place === this.at ? 0 : -1
     })
+    this.atId = items[this.at]?.id
     const count = this.everything ? total : this.selected.size
     this.count.textContent = count ? words.selected.replace("{count}", count.toLocaleString("en")) : words.nothing
     const whole = items.length > 0 && this.selected.size === items.length
@@ -174,6 +184,7 @@ class Grid {
     this.rest.hidden = !whole || this.everything || total <= items.length
     this.none.hidden = !count
     for (const part of this.acting) part.disabled = !count
+    this.bar.classList.toggle("idle", !count)
   }
 
   // Selecting
@@ -181,7 +192,7 @@ class Grid {
   focus(place) {
     const tiles = this.tiles
     if (!tiles.length) return
-    this.at = Math.max(0, Math.min(place, tiles.length - 1))
+    this.remember(Math.max(0, Math.min(place, tiles.length - 1)))
     tiles.forEach((tile, number) => (tile.tabIndex = number === this.at ? 0 : -1))
     tiles[this.at].focus()
     tiles[this.at].scrollIntoView({ block: "nearest" })
@@ -242,18 +253,28 @@ class Grid {
     const { items } = this.data
     let ids = [...this.selected]
     if (places) ids = places.filter((place) => items[place]).map((place) => items[place].id)
+    else if (WITHOUT_PICTURES.includes(kind)) ids = []
     else if (!ids.length && !this.everything && items[this.at]) ids = [items[this.at].id]
-    if (!ids.length && !["undo", "redo", "page"].includes(kind)) return
-    const whole = this.everything && !places
+    const whole = this.everything && !places && !WITHOUT_PICTURES.includes(kind)
+    if (!ids.length && !whole && !WITHOUT_PICTURES.includes(kind)) return
     this.last = Math.max(this.last + 1, Date.now())
     this.waiting.push({ number: this.last, kind, ids: whole ? [] : ids, everything: whole, to })
-    if (!["open", "undo", "redo", "page"].includes(kind)) {
-      const gone = new Set(ids)
-      this.tiles.forEach((tile, place) => tile.classList.toggle("waiting", whole || gone.has(items[place].id)))
-      this.selectNone()
-      this.wanted = true
-    }
+    if (EDITS.includes(kind)) this.takeAway(whole ? items.map((item) => item.id) : ids)
     this.send(this.waiting)
+  }
+
+  // Show that something is being done with these pictures, and give the keyboard to the next one: the same key can be pressed again.
+  takeAway(ids) {
+    const { items } = this.data
+    const gone = new Set(ids)
+    this.tiles.forEach((tile, place) => {
+      if (gone.has(items[place].id)) tile.classList.add("waiting")
+    })
+    this.selectNone()
+    const stays = (place) => place < items.length && !this.tiles[place].classList.contains("waiting")
+    const after = items.findIndex((_item, place) => place >= this.at && stays(place))
+    const inside = this.list.contains(this.root.getRootNode().activeElement)
+    if (after >= 0 && inside) this.focus(after)
   }
 
   key(event) {
