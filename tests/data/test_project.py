@@ -82,7 +82,7 @@ def test_a_duplicate_has_the_table_but_not_the_runs(folder: Path) -> None:
     copy = project.duplicate("copy")
     assert copy.table.samples() == project.table.samples()
     assert list((copy.folder / "runs").iterdir()) == [] and not copy.cache.exists()
-    copy.table.leave_out([copy.table.samples()[0].id], "test")
+    copy.table.mark_broken([(copy.table.samples()[0].content, "test")])
     assert (copy.table.count(), project.table.count()) == (5, 6)
     with pytest.raises(DataError):
         project.duplicate(" ")

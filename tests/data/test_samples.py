@@ -7,23 +7,31 @@ from pathlib import Path
 import pytest
 
 from transfer_core.data.samples import ClassCount, SampleTable
+from transfer_core.data.settle import settle
+from transfer_core.data.split import Shares
 from transfer_core.errors import DataError, StorageError
+
+NONE_HELD_OUT = Shares(0.0, 0.0)
 
 
 def row(relative: str, **changes: object) -> dict[str, object]:
     return {
         "source": 0,
         "relative": relative,
-        "label": relative.split("/")[0],
+        "given_label": relative.split("/")[0],
         "given_split": None,
+        "given_group": None,
         "content": relative.encode().hex(),
         "size": 10,
         "mtime_ns": 20,
         "width": 4,
         "height": 3,
         "format": "PNG",
-        "state": "in",
-        "reason": None,
+        "mode": "RGB",
+        "orientation": 1,
+        "animated": False,
+        "taken": None,
+        "problem": None,
     } | changes
 
 
@@ -31,8 +39,21 @@ def row(relative: str, **changes: object) -> dict[str, object]:
 def table(tmp_path: Path) -> SampleTable:
     made = SampleTable(tmp_path / "samples.sqlite", [tmp_path / "one", tmp_path / "two"])
     made.replace([row(f"{label}/{n}") for label in ("dog", "cat") for n in range(3)])
-    made.replace([row("cat/9", source=1), row("bad", label=None, state="out", content=None, reason="no picture")])
+    made.replace([row("cat/9", source=1), row("bad", given_label=None, content=None, problem="no picture")])
+    settle(made, NONE_HELD_OUT)
     return made
+
+
+def split(table: SampleTable, **splits: str) -> None:
+    with table.connect() as connection:
+        connection.executemany(
+            "UPDATE samples SET split = ? WHERE relative = ?", [(value, key.replace("_", "/")) for key, value in splits.items()]
+        )
+
+
+def exclude(table: SampleTable, *relatives: str) -> None:
+    with table.connect() as connection:
+        connection.executemany("UPDATE samples SET state = 'excluded' WHERE relative = ?", [(name,) for name in relatives])
 
 
 def test_samples_can_be_asked_for_in_parts(table: SampleTable, tmp_path: Path) -> None:
@@ -49,23 +70,24 @@ def test_samples_can_be_asked_for_in_parts(table: SampleTable, tmp_path: Path) -
 
 def test_classes_count_by_split(table: SampleTable) -> None:
     """The numbers a page shows: by split, and what was left out of each class."""
-    ids = {s.relative: s.id for s in table.samples()}
-    table.set_splits({ids["cat/0"]: "val", ids["cat/1"]: "test", ids["cat/2"]: "train", ids["dog/0"]: "train"})
-    table.leave_out([ids["cat/9"], ids["dog/1"], ids["dog/2"]], "blurred")
+    split(table, cat_0="val", cat_1="test", cat_2="train", dog_0="train")
+    table.mark_broken([(row("cat/9")["content"], "blurred"), (row("dog/1")["content"], "blurred")])
+    exclude(table, "dog/2")
     assert table.classes() == [
         ClassCount("cat", train=1, val=1, test=1, total=3, left_out=1),
-        ClassCount("dog", train=1, val=0, test=0, total=1, left_out=2),
+        ClassCount("dog", train=1, val=0, test=0, total=1, left_out=1, excluded=1),
     ]
     assert {s.reason for s in table.left_out()} == {"blurred", "no picture"}
-    table.leave_out([ids["dog/0"]], "blurred")
+    exclude(table, "dog/0")
     assert [count.label for count in table.classes()] == ["cat"]
 
 
 def test_writing_a_row_again_keeps_its_split_and_id(table: SampleTable) -> None:
     """A file that was touched keeps its place in the split; one that went is dropped."""
     before = table.samples(label="dog")[0]
-    table.set_splits({before.id: "test"})
+    split(table, dog_0="test")
     table.replace([row("dog/0", size=11, content="ff")], gone=[table.samples(label="dog")[1].id])
+    assert not table.settled()
     after = table.samples(label="dog")
     assert (after[0].id, after[0].split, after[0].content, after[0].size) == (before.id, "test", "ff", 11)
     assert [s.relative for s in after] == ["dog/0", "dog/2"]
@@ -74,7 +96,7 @@ def test_writing_a_row_again_keeps_its_split_and_id(table: SampleTable) -> None:
 def test_a_failed_write_changes_nothing(table: SampleTable) -> None:
     """All rows of a write or none: a reader never sees half of it."""
     with pytest.raises(DataError):
-        table.replace([row("cat/new"), row("cat/bad", state="neither")])
+        table.replace([row("cat/new"), row("cat/bad", size=None)])
     assert table.count(label="cat") == 4
 
 
@@ -124,18 +146,67 @@ def test_pages_and_workers_write_at_the_same_time(tmp_path: Path) -> None:
         writer.start()
     counts = []
     while any(writer.is_alive() for writer in writers):
-        counts.append(SampleTable(file, []).count())
+        counts.append(SampleTable(file, []).count(state=None))
     assert [writer.exitcode for writer in writers] == [0, 0]
     assert counts == sorted(counts)
-    assert SampleTable(file, []).count() == 50
+    assert SampleTable(file, []).count(state=None) == 50
 
 
 def test_the_file_says_its_version_and_lets_readers_read(table: SampleTable) -> None:
     """Later versions tell by it what to upgrade; in WAL mode a page reads while a scan writes."""
     connection = sqlite3.connect(table.file)
-    assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     with table.connect() as writer:
         writer.execute("DELETE FROM samples")
         assert SampleTable(table.file, table.roots).count() == 7
     assert table.count() == 0
+
+
+def test_samples_are_found_by_name_and_by_id(table: SampleTable) -> None:
+    """A part of the file's name or folder, in any case; ids in any number."""
+    assert [s.relative for s in table.samples(search="OG/1")] == ["dog/1"]
+    assert table.count(search="dog", state=None) == 3 and table.count(search="%") == 0
+    ids = [s.id for s in table.samples(label="cat")]
+    assert [s.id for s in table.samples(ids=[*ids, 10**6])] == ids
+    assert table.count(ids=range(100_000)) == 7 and table.count(ids=[]) == 0
+
+
+OLD = """
+CREATE TABLE samples (
+  id INTEGER PRIMARY KEY, source INTEGER NOT NULL, relative TEXT NOT NULL, label TEXT, given_split TEXT, split TEXT, content TEXT,
+  size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, width INTEGER, height INTEGER, format TEXT,
+  state TEXT NOT NULL CHECK (state IN ('in', 'out')), reason TEXT, UNIQUE (source, relative)
+);
+CREATE INDEX samples_by_class ON samples (state, label, split);
+CREATE INDEX samples_by_content ON samples (content);
+INSERT INTO samples VALUES (3, 0, 'cat/1', 'cat', NULL, 'test', 'aa', 5, 6, 7, 8, 'PNG', 'in', NULL);
+INSERT INTO samples VALUES (4, 0, 'cat/2', 'cat', NULL, NULL, 'bb', 5, 6, 7, 8, 'PNG', 'out', 'the same picture is elsewhere');
+INSERT INTO samples VALUES (5, 0, 'cat/3', 'cat', NULL, NULL, NULL, 5, 6, NULL, NULL, NULL, 'out', 'the file is empty');
+PRAGMA user_version=1;
+"""
+
+
+def test_a_table_of_an_earlier_program_is_read(tmp_path: Path) -> None:
+    """Nothing is lost: classes, splits, reasons and numbers are those they were; what was left out for a copy is looked at anew."""
+    file = tmp_path / "samples.sqlite"
+    connection = sqlite3.connect(file)
+    connection.executescript(OLD)
+    connection.close()
+    table = SampleTable(file, [tmp_path])
+    settle(table, Shares())
+    assert [(s.id, s.label, s.given_label, s.split, s.state, s.reason) for s in table.samples(state=None)] == [
+        (3, "cat", "cat", "test", "in", None),
+        (4, "cat", "cat", "train", "in", None),
+        (5, "cat", "cat", None, "out", "the file is empty"),
+    ]
+
+
+def test_a_table_of_a_later_program_is_refused(table: SampleTable) -> None:
+    """It may hold what this program would destroy."""
+    connection = sqlite3.connect(table.file)
+    connection.execute("PRAGMA user_version=99")
+    connection.close()
+    with pytest.raises(DataError) as caught:
+        table.count()
+    assert caught.value.code == "newer-schema"

@@ -87,7 +87,7 @@ def test_the_fingerprint_is_of_pictures_classes_and_splits(project: Project) -> 
     scan(project)
     assert project.table.fingerprint() == before
     samples = project.table.samples()
-    project.table.leave_out([samples[0].id], "no good")
+    project.table.mark_broken([(samples[0].content, "no good")])
     assert project.table.fingerprint() != before
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 import tomlkit
 
 from transfer_core.data.samples import SampleTable
+from transfer_core.data.settle import settle_in
+from transfer_core.data.split import TEST, VAL, Shares
 from transfer_core.errors import DataError, newer_schema, storage_error
 from transfer_core.files import write_text
 from transfer_core.i18n import _
@@ -22,6 +24,7 @@ from transfer_core.places import home, trash_folder
 
 SCHEMA = 1
 FILE = "project.toml"
+MOST_HELD_OUT = 0.5
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,23 @@ class ProjectSummary:
 class Project:
     """A project folder, opened. What it says is read anew on every opening: the truth is on disk."""
 
-    def __init__(self, folder: Path, name: str, sources: Sequence[Source], seed: int, created: float):
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        sources: Sequence[Source],
+        seed: int,
+        created: float,
+        val: float = VAL,
+        test: float = TEST,
+    ):
         self.folder = folder
         self.name = name
         self.sources = list(sources)
         self.seed = seed
         self.created = created
+        self.val = val
+        self.test = test
 
     @classmethod
     def create(cls, name: str, sources: Sequence[Source | Path], seed: int = 0) -> Project:
@@ -88,12 +102,13 @@ class Project:
                 raise newer_schema(DataError, file)
             sources = [Source(Path(entry["folder"]), entry.get("split")) for entry in data.get("sources", [])]
             seed, created = int(data.get("seed", 0)), float(data.get("created", 0.0))
+            val, test = float(data.get("val", VAL)), float(data.get("test", TEST))
             name = data["name"]
             if not isinstance(name, str):
                 raise TypeError(f"name is {name!r}")
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(_("{file} is damaged: {reason}.").format(file=file, reason=error), file=file) from error
-        return cls(Path(folder).absolute(), name, sources, seed, created)
+        return cls(Path(folder).absolute(), name, sources, seed, created, val, test)
 
     @classmethod
     def for_source(cls, folder: Path, test: Path | None = None) -> Project:
@@ -121,6 +136,29 @@ class Project:
         """Change the name shown; the folder keeps its own."""
         self.name = _checked_name(name)
         self._write()
+
+    @property
+    def shares(self) -> Shares:
+        """How the pictures are divided."""
+        return Shares(self.val, self.test, self.seed)
+
+    def divide(self, shares: Shares) -> None:
+        """Divide the pictures anew by these shares and this seed; what folders and moves say stays.
+
+        Raises DataError for shares that won't do.
+        """
+        if not (0 <= shares.val <= MOST_HELD_OUT and 0 <= shares.test <= MOST_HELD_OUT):
+            raise DataError(
+                _("Between 0 and {most} % of the pictures can be held out for each purpose.").format(
+                    most=int(100 * MOST_HELD_OUT)
+                ),
+                code="bad-shares",
+            )
+        self.val, self.test, self.seed = shares.val, shares.test, shares.seed
+        self._write()
+        with self.table.change() as connection:
+            connection.execute("UPDATE samples SET drawn = NULL")
+            settle_in(connection, self.shares)
 
     def duplicate(self, name: str) -> Project:
         """A new project over the same folders with the same table, without runs and caches."""
@@ -172,6 +210,8 @@ class Project:
         document.add("name", self.name)
         document.add("seed", self.seed)
         document.add("created", self.created)
+        document.add("val", self.val)
+        document.add("test", self.test)
         sources = tomlkit.aot()
         for source in self.sources:
             table = tomlkit.table()

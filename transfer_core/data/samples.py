@@ -8,66 +8,62 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from transfer_core.data.table_schema import prepare
 from transfer_core.errors import DataError, StorageError
 from transfer_core.i18n import _
 
-SCHEMA = 1
 SPLITS = ("train", "val", "test")
+State = Literal["in", "excluded", "out"]
 
-_TABLES = """
-CREATE TABLE IF NOT EXISTS samples (
-  id INTEGER PRIMARY KEY,
-  source INTEGER NOT NULL,
-  relative TEXT NOT NULL,
-  label TEXT,
-  given_split TEXT,
-  split TEXT,
-  content TEXT,
-  size INTEGER NOT NULL,
-  mtime_ns INTEGER NOT NULL,
-  width INTEGER,
-  height INTEGER,
-  format TEXT,
-  state TEXT NOT NULL CHECK (state IN ('in', 'out')),
-  reason TEXT,
-  UNIQUE (source, relative)
-);
-CREATE INDEX IF NOT EXISTS samples_by_class ON samples (state, label, split);
-CREATE INDEX IF NOT EXISTS samples_by_content ON samples (content);
-"""
+# What a scan writes of a file; all else is kept when a file is read anew.
+FACTS = (
+    "source", "relative", "given_label", "given_split", "given_group", "content", "size", "mtime_ns", "width", "height", "format",
+    "mode", "orientation", "animated", "taken", "problem",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture. `group` is its content: exact duplicates share it and are never parted by a split."""
+    """One picture.
+
+    `given_label`, `given_split` and `given_group` are what its source says of it; `label` and `split` are what is used, after edits
+    and the division, `pinned` the split that the user moved it to. Samples of one `group` are never parted by a split; those of one
+    `copies` show the same picture, to the byte or nearly. `state` is "in" (used), "excluded" (by the user) or "out" (it can't be used),
+    and `reason` says why. `mode` is Pillow's name of how pixels are stored, `orientation` EXIF's 1 to 8, `taken` when the camera
+    says it was taken, as EXIF writes it.
+    """
 
     id: int
     source: int
     path: Path
     relative: str
     label: str | None
-    given_split: str | None
     split: str | None
+    state: str
+    reason: str | None
+    given_label: str | None
+    given_split: str | None
+    given_group: str | None
+    pinned: str | None
     content: str
+    copies: str
+    group: str
     size: int
     mtime_ns: int
     width: int | None
     height: int | None
     format: str | None
-    state: str
-    reason: str | None
-
-    @property
-    def group(self) -> str:
-        """Samples of one group stand on one side of every split."""
-        return self.content
+    mode: str | None
+    orientation: int | None
+    animated: bool
+    taken: str | None
 
 
 @dataclass(frozen=True)
 class ClassCount:
-    """How many pictures of a class are in use, by split, and how many were left out."""
+    """How many pictures of a class are in use, by split, how many can't be used, and how many the user excluded."""
 
     label: str
     train: int
@@ -75,6 +71,7 @@ class ClassCount:
     test: int
     total: int
     left_out: int
+    excluded: int = 0
 
 
 class SampleTable:
@@ -95,14 +92,21 @@ class SampleTable:
             connection.execute("PRAGMA journal_mode=WAL")
             # With a write-ahead log this can't damage the table; a power cut may at most take back the last commits.
             connection.execute("PRAGMA synchronous=NORMAL")
-            if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-                connection.executescript(_TABLES + f"PRAGMA user_version={SCHEMA};")
+            prepare(connection, self.file)
             with connection:
                 yield connection
         except sqlite3.Error as error:
             raise self._error(error) from error
         finally:
             connection.close()
+
+    @contextmanager
+    def change(self) -> Iterator[sqlite3.Connection]:
+        """A connection in a transaction that nobody else writes beside: for what reads first and then writes."""
+        with self.connect() as connection:
+            # Without it, a transaction that began by reading is refused at its first write once somebody else has written.
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
 
     def _error(self, error: sqlite3.Error) -> DataError | StorageError:
         if "full" in str(error):
@@ -122,28 +126,37 @@ class SampleTable:
         self,
         label: str | None = None,
         split: str | None = None,
-        state: str | None = "in",
+        state: State | None = "in",
+        search: str = "",
+        ids: Iterable[int] | None = None,
         offset: int = 0,
         limit: int | None = None,
     ) -> list[Sample]:
-        """Samples in a fixed order, `limit` of them from `offset`; None means any."""
-        where, values = _where(label=label, split=split, state=state)
-        query = f"SELECT * FROM samples{where} ORDER BY label, source, relative LIMIT ? OFFSET ?"
+        """Samples in a fixed order, `limit` of them from `offset`; None means any. `search` is a part of the file's name or folder."""
         with self.connect() as connection:
             connection.row_factory = sqlite3.Row
+            where, values = _where(connection, ids, search, label=label, split=split, state=state)
+            query = f"SELECT * FROM samples{where} ORDER BY label, source, relative LIMIT ? OFFSET ?"
             return [self._sample(row) for row in connection.execute(query, (*values, -1 if limit is None else limit, offset))]
 
-    def count(self, label: str | None = None, split: str | None = None, state: str | None = "in") -> int:
+    def count(
+        self,
+        label: str | None = None,
+        split: str | None = None,
+        state: State | None = "in",
+        search: str = "",
+        ids: Iterable[int] | None = None,
+    ) -> int:
         """How many samples there are of this kind; None means any."""
-        where, values = _where(label=label, split=split, state=state)
         with self.connect() as connection:
+            where, values = _where(connection, ids, search, label=label, split=split, state=state)
             return int(connection.execute(f"SELECT count(*) FROM samples{where}", values).fetchone()[0])
 
     def classes(self) -> list[ClassCount]:
         """The classes in use, by name, with their counts."""
         query = """
             SELECT label, sum(state = 'in' AND split = 'train'), sum(state = 'in' AND split = 'val'),
-                   sum(state = 'in' AND split = 'test'), sum(state = 'in'), sum(state = 'out')
+                   sum(state = 'in' AND split = 'test'), sum(state = 'in'), sum(state = 'out'), sum(state = 'excluded')
             FROM samples WHERE label IS NOT NULL GROUP BY label ORDER BY label
         """
         with self.connect() as connection:
@@ -160,40 +173,65 @@ class SampleTable:
         return digest.hexdigest()
 
     def left_out(self, offset: int = 0, limit: int | None = None) -> list[Sample]:
-        """The files that are not used, each with its reason."""
+        """The files that can't be used, each with its reason."""
         return self.samples(state="out", offset=offset, limit=limit)
 
-    def leave_out(self, ids: Iterable[int], reason: str) -> None:
-        """Take samples out of use, saying why."""
+    def known(self) -> dict[tuple[int, str], tuple[int, int, int, str | None, str | None, str | None]]:
+        """What a scan compares files with: `(id, size, mtime_ns, label, split, group)` as given, by source and relative path."""
+        query = "SELECT source, relative, id, size, mtime_ns, given_label, given_split, given_group FROM samples"
         with self.connect() as connection:
-            connection.executemany("UPDATE samples SET state = 'out', reason = ? WHERE id = ?", [(reason, id) for id in ids])
+            return {(row[0], row[1]): row[2:] for row in connection.execute(query)}
 
     def replace(self, rows: Iterable[dict[str, Any]], gone: Iterable[int] = ()) -> None:
-        """Write rows by (source, relative), keeping the split of those that are there; drop those that are gone."""
-        # The split is not among them: it is kept.
-        columns = ["source", "relative", "label", "given_split", "content", "size", "mtime_ns"]
-        columns += ["width", "height", "format", "state", "reason"]
-        updates = ", ".join(f"{name} = excluded.{name}" for name in columns[2:])
+        """Write `FACTS` by (source, relative), keeping all else of those that are there; drop those that are gone."""
+        updates = ", ".join(f"{name} = excluded.{name}" for name in FACTS[2:])
         statement = (
-            f"INSERT INTO samples ({', '.join(columns)}) VALUES ({', '.join(':' + name for name in columns)}) "
+            f"INSERT INTO samples ({', '.join(FACTS)}) VALUES ({', '.join(':' + name for name in FACTS)}) "
             f"ON CONFLICT (source, relative) DO UPDATE SET {updates}"
         )
         with self.connect() as connection:
             connection.executemany(statement, rows)
+            connection.execute("INSERT OR IGNORE INTO marks VALUES ('unsettled')")
             connection.executemany("DELETE FROM samples WHERE id = ?", [(id,) for id in gone])
 
-    def set_splits(self, splits: dict[int, str | None]) -> None:
-        """Write the split of each sample id."""
+    def settled(self) -> bool:
+        """Whether states and splits follow from all that was written."""
         with self.connect() as connection:
-            connection.executemany("UPDATE samples SET split = ? WHERE id = ?", [(split, id) for id, split in splits.items()])
+            return connection.execute("SELECT 1 FROM marks WHERE name = 'unsettled'").fetchone() is None
+
+    def mark_broken(self, problems: Iterable[tuple[str, str]]) -> None:
+        """Say of pictures, by content, that they turned out not to be readable, and why."""
+        with self.connect() as connection:
+            connection.executemany(
+                "UPDATE samples SET problem = ?2, state = 'out', reason = ?2 WHERE content = ?1", list(problems)
+            )
 
     def _sample(self, row: sqlite3.Row) -> Sample:
-        values = dict(row)
-        root = self.roots[values["source"]] if values["source"] < len(self.roots) else Path()
-        return Sample(path=root / values["relative"], **(values | {"content": values["content"] or ""}))
+        root = self.roots[row["source"]] if row["source"] < len(self.roots) else Path()
+        values = {name: row[name] for name in Sample.__dataclass_fields__ if name not in ("path", "group", "animated")}
+        values["content"] = values["content"] or ""
+        values["copies"] = values["copies"] or values["content"]
+        group = row["grouping"] or values["copies"]
+        return Sample(path=root / row["relative"], group=group, animated=bool(row["animated"]), **values)
 
 
-def _where(**equal: str | None) -> tuple[str, tuple[str, ...]]:
+def _where(
+    connection: sqlite3.Connection, ids: Iterable[int] | None, search: str, **equal: str | None
+) -> tuple[str, tuple[str, ...]]:
     asked = {name: value for name, value in equal.items() if value is not None}
-    clause = " AND ".join(f"{name} = ?" for name in asked)
-    return (f" WHERE {clause}" if clause else ""), tuple(asked.values())
+    clauses = [f"{name} = ?" for name in asked]
+    values = list(asked.values())
+    if search:
+        clauses.append("instr(lower(relative), ?) > 0")
+        values.append(search.lower())
+    if ids is not None:
+        choose_ids(connection, ids)
+        clauses.append("id IN (SELECT id FROM chosen)")
+    return (" WHERE " + " AND ".join(clauses) if clauses else ""), tuple(values)
+
+
+def choose_ids(connection: sqlite3.Connection, ids: Iterable[int]) -> None:
+    """Put `ids` into the connection's table `chosen`: a statement takes only so many values itself."""
+    connection.execute("CREATE TEMP TABLE IF NOT EXISTS chosen (id INTEGER PRIMARY KEY)")
+    connection.execute("DELETE FROM chosen")
+    connection.executemany("INSERT OR IGNORE INTO chosen VALUES (?)", [(id,) for id in ids])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfer_core.data.layout import Found, walk
-from transfer_core.data.split import assign_splits
+from transfer_core.data.settle import settle
 from transfer_core.errors import DataError, ImageError
 from transfer_core.i18n import _
 from transfer_core.images.decode import EXTENSIONS, MAX_BYTES, inspect, open_rgb
@@ -49,26 +49,18 @@ def scan(
     reason and stops nothing. Raises DataError when a source folder is missing. Time: one read and hash of what changed.
     """
     table = project.table
-    known = {(sample.source, sample.relative): sample for sample in table.samples(state=None)}
+    known = table.known()
     seen: set[tuple[int, str]] = set()
     changed: list[tuple[int, Found, int, int]] = []
-    set_aside: list[tuple[int, Found, int, int]] = []
     for number, source in enumerate(project.sources):
         for found in walk(source.folder, source.split):
             key = (number, found.relative)
             seen.add(key)
             size, mtime = _stat(found.path)
             old = known.get(key)
-            same = old and (old.size, old.mtime_ns, old.label, old.given_split) == (size, mtime, found.label, found.split)
-            if not same:
+            if old is None or old[1:] != (size, mtime, found.label, found.split, None):
                 changed.append((number, found, size, mtime))
-            elif old and old.state == "out" and old.content:
-                set_aside.append((number, found, size, mtime))
-    gone = [sample.id for key, sample in known.items() if key not in seen]
-    # A picture may be left out because a held-out one is its copy: where that one went, it is looked at anew.
-    stays = seen - {(number, found.relative) for number, found, _size, _mtime in changed}
-    went = {sample.content for key, sample in known.items() if key not in stays}
-    changed += [item for item in set_aside if known[item[0], item[1].relative].content in went]
+    gone = [known[key][0] for key in known if key not in seen]
     done = 0
     with ThreadPoolExecutor(THREADS) as pool:
         for batch in _batches(changed):
@@ -78,9 +70,11 @@ def scan(
             done += len(batch)
             if progress:
                 progress(done, len(changed))
-    if changed or gone:
+    if gone:
         table.replace([], gone)
-        assign_splits(table, project.seed)
+    # Also where an earlier scan was ended before it came to this.
+    if not table.settled():
+        settle(table, project.shares)
     classes = table.classes()
     return ScanReport(table.count(), table.count(state="out"), len(classes), len(changed))
 
@@ -126,24 +120,28 @@ def _read(item: tuple[int, Found, int, int]) -> dict[str, Any]:
     row: dict[str, Any] = {
         "source": number,
         "relative": found.relative,
-        "label": found.label,
+        "given_label": found.label,
         "given_split": found.split,
+        "given_group": None,
         "content": None,
         "size": size,
         "mtime_ns": mtime,
         "width": None,
         "height": None,
         "format": None,
-        "state": "out",
-        "reason": found.reason,
+        "mode": None,
+        "orientation": None,
+        "animated": False,
+        "taken": None,
+        "problem": found.reason,
     }
     if found.reason is None:
         try:
             row |= _look_at(found.path, size)
         except ImageError as error:
-            row["reason"] = error.message
+            row["problem"] = error.message
         except OSError as error:
-            row["reason"] = _("it can't be read: {reason}").format(reason=error.strerror or error)
+            row["problem"] = _("it can't be read: {reason}").format(reason=error.strerror or error)
             row["mtime_ns"] = 0  # a permission that is given later changes neither size nor time: try again at every scan
     return row
 
@@ -165,7 +163,7 @@ def _look_at(path: Path, size: int) -> dict[str, Any]:
     if _may_be_cut_off(data, header.format):
         open_rgb(data, name=name)
     content = hashlib.blake2b(data, digest_size=KEY_BYTES).hexdigest()
-    return {"content": content, **asdict(header), "state": "in", "reason": None}
+    return {"content": content, **asdict(header)}
 
 
 def may_be_picture(path: Path) -> bool:

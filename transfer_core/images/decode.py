@@ -33,16 +33,26 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# Formats of moving pictures; an MPO's further pictures are views of the same, a TIFF's are pages.
+_MOVING = ("GIF", "WEBP", "PNG")
+_EXIF_PART, _TAKEN = 0x8769, 36867
 _PNG_NOTES = (b"eXIf", b"tiff:Orientation", b"Raw profile type exif")
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a picture's first bytes say: size in pixels as it will be shown, and format."""
+    """What a picture's first bytes say: size in pixels as it will be shown, format, and what is unusual about it.
+
+    `mode` is Pillow's name of how pixels are stored, `orientation` EXIF's 1 to 8, `taken` the camera's time as EXIF writes it.
+    """
 
     width: int
     height: int
     format: str
+    mode: str = "RGB"
+    orientation: int = 1
+    animated: bool = False
+    taken: str | None = None
 
 
 def open_rgb(source: Path | bytes, need: int | None = None, name: str | None = None) -> Image.Image:
@@ -91,9 +101,19 @@ def inspect(data: bytes, name: str) -> Header:
             width, height = image.size
             # Pillow decodes all of a PNG to look for a note after its pixels, and has turned the size of a TIFF already.
             noted = image.format != "PNG" or any(mark in data for mark in _PNG_NOTES)
-            if noted and image.format != "TIFF" and _orientation(image) >= 5:
+            orientation = _orientation(image) if noted else 1
+            if orientation >= 5 and image.format != "TIFF":
                 width, height = height, width
-            return Header(width, height, image.format or "")
+            return Header(
+                width,
+                height,
+                image.format or "",
+                # A palette with a transparent colour counts as transparent.
+                "RGBA" if "transparency" in image.info else image.mode,
+                orientation,
+                image.format in _MOVING and bool(getattr(image, "is_animated", False)),
+                _taken(image) if noted else None,
+            )
     except ImageError:
         raise
     except Exception as error:
@@ -177,6 +197,17 @@ def _eight_bit_rgb(image: Image.Image, label: str) -> Image.Image:
 def _upright(image: Image.Image) -> Image.Image:
     turn = _TURNS.get(_orientation(image))
     return image if turn is None else image.transpose(turn)
+
+
+def _taken(image: Image.Image) -> str | None:
+    """When the camera says it was taken, as "2026:05:31 14:03:59"; None where it doesn't."""
+    if "exif" not in image.info:
+        return None
+    try:
+        text = image.getexif().get_ifd(_EXIF_PART).get(_TAKEN)
+    except Exception:  # as for the orientation
+        return None
+    return text.strip()[:19] if isinstance(text, str) and text.isprintable() and text.strip() else None
 
 
 def _orientation(image: Image.Image) -> int:

@@ -1,4 +1,4 @@
-"""Folds for cross-validation: stratified by class, exact duplicates together."""
+"""Folds for cross-validation: stratified by class, groups together."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ def assign_folds(samples: RunSamples, seed: int) -> NDArray[np.int64]:
     groups: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     label_of_group: dict[str, str] = {}
     for number, sample in enumerate(samples.samples):
-        label = label_of_group.setdefault(sample.content, sample.label)
-        groups[label][sample.content].append(number)
+        group = sample.group or sample.content
+        label = label_of_group.setdefault(group, sample.label)
+        groups[label][group].append(number)
     folds = np.full(len(samples), -1, dtype=np.int64)
     generator = np.random.default_rng(seed)
     start = 0
     for label in sorted(groups):
-        members = [groups[label][content] for content in sorted(groups[label])]
+        members = [groups[label][group] for group in sorted(groups[label])]
         if len(members) < 2:
             continue
         for place, group in enumerate(generator.permutation(len(members))):

@@ -22,7 +22,7 @@ Split = Literal["train", "val", "test"]
 
 @dataclass(frozen=True)
 class RunSample:
-    """A picture as a run uses it; `given` says that its split came with the user's folders."""
+    """A picture as a run uses it; `given` says that its split came with the user's folders, `group` what folds keep together."""
 
     path: str
     relative: str
@@ -30,6 +30,7 @@ class RunSample:
     split: str
     given: bool
     content: str
+    group: str = ""  # of runs from before there were groups: its content
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class RunSamples:
         learnt = {count.label for count in project.table.classes() if count.train}
         return cls(
             [
-                RunSample(str(s.path), s.relative, s.label, s.split, s.given_split == s.split, s.content)
+                RunSample(str(s.path), s.relative, s.label, s.split, s.given_split == s.split, s.content, s.group)
                 for s in project.table.samples()
                 if s.label is not None and s.split is not None and (s.split != "val" or s.label in learnt)
             ]
