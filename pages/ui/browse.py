@@ -82,7 +82,13 @@ def _filters(counts: Sequence[ClassCount]) -> Wanted:
         )
         splits = {"train": _("for learning"), "val": _("for checking"), "test": _("for testing")}
         split = st.selectbox(
-            _("Purpose"), list(splits), index=None, format_func=splits.__getitem__, placeholder=_("all"), key="browse-split", width=170
+            _("Purpose"),
+            list(splits),
+            index=None,
+            format_func=splits.__getitem__,
+            placeholder=_("all"),
+            key="browse-split",
+            width=170,
         )
         states = {"in": _("in use"), "excluded": _("excluded"), "out": _("can't be used"), "all": _("all")}
         state = st.selectbox(_("State"), list(states), format_func=states.__getitem__, key="browse-state", width=170)

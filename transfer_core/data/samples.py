@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -151,6 +152,30 @@ class SampleTable:
         with self.connect() as connection:
             where, values = _where(connection, ids, search, label=label, split=split, state=state)
             return int(connection.execute(f"SELECT count(*) FROM samples{where}", values).fetchone()[0])
+
+    def in_use(self) -> list[tuple[int, str, str, str]]:
+        """Id, content, class and relative path of every picture in use, without all else: for what looks at all of them at once."""
+        with self.connect() as connection:
+            return connection.execute(
+                "SELECT id, content, label, relative FROM samples WHERE state = 'in' ORDER BY id"
+            ).fetchall()
+
+    def examples(self, labels: Sequence[str], each: int) -> dict[str, list[Sample]]:
+        """A few pictures in use of every class, `each` of them where there are so many: from all over it, and always the same."""
+        query = """
+            SELECT * FROM samples WHERE id IN (
+              SELECT id FROM (
+                SELECT id, row_number() OVER (PARTITION BY label ORDER BY content, id) AS place
+                FROM samples WHERE state = 'in' AND label IN (SELECT value FROM json_each(?1))
+              ) WHERE place <= ?2
+            ) ORDER BY label, content, id
+        """
+        found: dict[str, list[Sample]] = {label: [] for label in labels}
+        with self.connect() as connection:
+            connection.row_factory = sqlite3.Row
+            for row in connection.execute(query, (json.dumps(list(labels)), each)):
+                found[row["label"]].append(self._sample(row))
+        return found
 
     def classes(self) -> list[ClassCount]:
         """The classes in use, by name, with their counts."""

@@ -48,13 +48,13 @@ def similarity_map(
     looked_at = unit(np.asarray(features[chosen], np.float32))
     check()
     middle, directions = principal_directions(looked_at, DIRECTIONS, seed)
-    points: Rows = (looked_at - middle) @ directions
+    points = np.asarray((looked_at - middle) @ directions, np.float32)
     check()
     laid_out = lay_out(points, progress=progress, checkpoint=checkpoint)
     places = np.empty((len(features), 2), np.float32)
     for start in range(0, len(features), BLOCK):
         check()
-        block: Rows = (unit(np.asarray(features[start : start + BLOCK], np.float32)) - middle) @ directions
+        block = np.asarray((unit(np.asarray(features[start : start + BLOCK], np.float32)) - middle) @ directions, np.float32)
         like = nearest(block, points, VOTERS)
         places[start : start + BLOCK] = np.median(laid_out[like], axis=1)
     places[chosen] = laid_out

@@ -1,0 +1,220 @@
+"""The map: pictures that are alike lie near each other. What is selected on it is shown beside it, to be looked at and changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from pages.ui import browse, charts, jobs_view, progress, watch, words
+from pages.ui.changed import Stamp, table_stamp
+from pages.ui.guard import guard, show_error
+from pages.ui.words import plain
+from transfer_core.data.project import Project
+from transfer_core.data.samples import ClassCount
+from transfer_core.i18n import _, ngettext
+from transfer_core.runs import jobs
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+KIND = "map"
+FEWEST = 3
+BY_ITSELF = 2000  # pictures up to which a map is begun when somebody looks for it
+DRAWN = 5000  # points that a browser draws and selects from without waiting
+_HEIGHT = 620
+_SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross")
+_COLORS = 10  # of the theme
+_SELECTED = "pictures selected on the map"
+_CONFIG = {
+    "displaylogo": False,
+    "scrollZoom": True,
+    "displayModeBar": True,
+    "modeBarButtons": [["lasso2d", "select2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
+}
+
+
+@dataclass(frozen=True)
+class Points:
+    """What is drawn: where pictures lie, with their ids, classes and names; how many are on the map, and how many not yet."""
+
+    places: NDArray[np.float32]
+    ids: list[int]
+    labels: list[str]
+    names: list[str]
+    total: int
+    missing: int
+    kept: float
+
+
+def draw(project: Project, counts: Sequence[ClassCount]) -> None:
+    """Draw the map, or the way to one."""
+    total = sum(count.total for count in counts)
+    if total < FEWEST:
+        st.info(_("A map needs at least {count} pictures that can be read.").format(count=FEWEST), icon=":material/scatter_plot:")
+        return
+    job = jobs_view.newest(KIND, project.folder)
+    points = _points(project.folder, table_stamp(project, project.cache / "map.safetensors"))
+    if job is None and points is None and total <= BY_ITSELF:
+        _begin(project)
+        job = jobs_view.newest(KIND, project.folder)
+    jobs_view.follow(KIND, project.folder, progress.sentence)
+    if job is not None and not jobs_view.at_work(job) and (error := watch.state_of(job).error) is not None:
+        show_error(error)
+    if points is None:
+        _offer(project, total, jobs_view.at_work(job))
+        return
+    st.markdown(
+        _(
+            "Each dot is a picture, in the colour of its class; pictures that look alike to the network lie near each other. "
+            "A dot among those of another class may be wrongly labelled. Click a dot, or draw a line around several."
+        )
+    )
+    chart, beside = st.columns([3, 2])
+    with chart:
+        _chart(points, [count.label for count in counts])
+        _captions(project, points, jobs_view.at_work(job))
+    with beside:
+        _draw_selected(project, [count.label for count in counts])
+
+
+def _offer(project: Project, total: int, at_work: bool) -> None:
+    if at_work:
+        st.caption(_("The map appears here as soon as it is drawn."))
+        return
+    st.markdown(_("A map puts pictures near each other that look alike: wrong labels and odd ones stand out."))
+    st.button(
+        _("Draw the map of {pictures}").format(pictures=words.pictures(total)),
+        icon=":material/scatter_plot:",
+        key="map-begin",
+        on_click=_begin,
+        args=(project,),
+    )
+
+
+def _begin(project: Project) -> None:
+    with guard():
+        jobs.begin(KIND, {"project": str(project.folder)}, project.folder)
+
+
+def _captions(project: Project, points: Points, at_work: bool) -> None:
+    told = [
+        _(
+            "Of a picture's ten most similar ones, about {count} are among its ten nearest here: "
+            "near means alike, far need not mean unlike."
+        ).format(count=round(10 * points.kept))
+    ]
+    if len(points.ids) < points.total:
+        told.append(
+            _("{drawn} of {total} pictures are drawn, every class in its share.").format(
+                drawn=f"{len(points.ids):,}", total=f"{points.total:,}"
+            )
+        )
+    st.caption(" ".join(told))
+    if points.missing and not at_work:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(
+                ngettext(
+                    "{count} picture is not on the map yet.", "{count} pictures are not on the map yet.", points.missing
+                ).format(count=f"{points.missing:,}"),
+                width="content",
+            )
+            st.button(_("Draw it again"), icon=":material/refresh:", key="map-again", on_click=_begin, args=(project,))
+
+
+def _chart(points: Points, labels: Sequence[str]) -> None:
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for number, label in enumerate(labels):
+        rows = [row for row, each in enumerate(points.labels) if each == label]
+        if rows:
+            figure.add_scattergl(
+                x=points.places[rows, 0],
+                y=points.places[rows, 1],
+                mode="markers",
+                name=charts.escape(label),
+                customdata=[points.ids[row] for row in rows],
+                # Past the colours there are, the shape tells classes apart.
+                marker={"size": _size(len(points.ids)), "symbol": _SYMBOLS[number // _COLORS % len(_SYMBOLS)]},
+                hovertext=[f"{charts.escape(points.names[row], 60)}<br><b>{charts.escape(label)}</b>" for row in rows],
+                hoverinfo="text",
+            )
+    charts.lay_out(figure, _HEIGHT)
+    figure.update_layout(
+        uirevision="map", dragmode="lasso", hovermode="closest", legend={"orientation": "h", "y": -0.02, "yanchor": "top", "x": 0}
+    )
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False, scaleanchor="x")
+    st.plotly_chart(
+        figure,
+        key="map-chart",
+        config=_CONFIG,
+        on_select=_keep_selection,
+        selection_mode=("points", "box", "lasso"),
+        alt=_("Map of {pictures} in {classes}").format(
+            pictures=words.pictures(len(points.ids)), classes=words.classes(len(labels))
+        ),
+    )
+
+
+def _size(count: int) -> int:
+    return 9 if count <= 500 else 7 if count <= 2000 else 5
+
+
+def _keep_selection() -> None:
+    """What is selected stays selected when the chart is drawn anew in other colours, after an edit."""
+    st.session_state[_SELECTED] = selected_ids(st.session_state.get("map-chart"))
+    st.session_state.pop("map-page", None)
+
+
+def selected_ids(told: Any) -> tuple[int, ...]:
+    """The ids in what a chart says is selected; what is none is passed over."""
+    selection = told.get("selection") if isinstance(told, Mapping) else None
+    points = selection.get("points") if isinstance(selection, Mapping) else None
+    found = []
+    for point in points if isinstance(points, list | tuple) else ():
+        data = point.get("customdata") if isinstance(point, Mapping) else None
+        each = data[0] if isinstance(data, list | tuple) and data else data
+        if isinstance(each, int) and not isinstance(each, bool):
+            found.append(each)
+    return tuple(dict.fromkeys(found))
+
+
+def _draw_selected(project: Project, labels: Sequence[str]) -> None:
+    ids = st.session_state.get(_SELECTED, ())
+    if not ids:
+        st.caption(_("What you select on the map is shown here, to be relabelled or excluded."))
+        return
+    st.markdown("**" + plain(_("Selected: {pictures}").format(pictures=words.pictures(len(ids)))) + "**")
+    browse.draw_grid(project, browse.Wanted(state=None, ids=ids), labels, "map")
+
+
+@lru_cache(4)
+def _points(folder: Path, changed: Stamp) -> Points | None:
+    """What is drawn of the map of the project in `folder`, made anew when its files changed; None where there is no map."""
+    from transfer_core.advice.picture_map import read_map
+    from transfer_core.features.similarity_map import stratified_rows
+
+    project = Project.open(folder)
+    drawn = read_map(project)
+    if drawn is None:
+        return None
+    rows = {content: row for row, content in enumerate(drawn.contents)}
+    used = project.table.in_use()
+    there = [(rows[content], id, label, name) for id, content, label, name in used if content in rows]
+    shown = [there[place] for place in stratified_rows([label for _row, _id, label, _name in there], DRAWN)]
+    return Points(
+        places=drawn.places[[row for row, _id, _label, _name in shown]],
+        ids=[id for _row, id, _label, _name in shown],
+        labels=[label for _row, _id, label, _name in shown],
+        names=[name for _row, _id, _label, name in shown],
+        total=len(there),
+        missing=len(used) - len(there),
+        kept=drawn.kept,
+    )
