@@ -78,7 +78,7 @@ def _filters(counts: Sequence[ClassCount]) -> Wanted:
         st.session_state.pop("browse-label", None)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         label = st.selectbox(
-            _("Class"), labels, index=None, format_func=one_line, placeholder=_("all classes"), key="browse-label", width=230
+            _("Class"), labels, index=None, format_func=one_line, placeholder=_("all classes"), key="browse-label", width=200
         )
         splits = {"train": _("for learning"), "val": _("for checking"), "test": _("for testing")}
         split = st.selectbox(
@@ -88,13 +88,11 @@ def _filters(counts: Sequence[ClassCount]) -> Wanted:
             format_func=splits.__getitem__,
             placeholder=_("all"),
             key="browse-split",
-            width=170,
+            width=150,
         )
         states = {"in": _("in use"), "excluded": _("excluded"), "out": _("can't be used"), "all": _("all")}
-        state = st.selectbox(_("State"), list(states), format_func=states.__getitem__, key="browse-state", width=170)
-        search = st.text_input(
-            _("Name"), key="browse-search", placeholder=_("part of a file's or folder's name"), type="search", width=260
-        )
+        state = st.selectbox(_("State"), list(states), format_func=states.__getitem__, key="browse-state", width=150)
+        search = st.text_input(_("Name"), key="browse-search", placeholder=_("part of a name"), type="search", width=200)
     return Wanted(label, split, None if state == "all" else cast(State, state), (search or "").strip())
 
 

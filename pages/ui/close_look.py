@@ -55,7 +55,7 @@ def _draw(project: Project, sample: Sample, labels: Sequence[str]) -> None:
             names,
             index=None,
             format_func=one_line,
-            placeholder=_("another class, or a new one"),
+            placeholder=_("another or new class"),
             accept_new_options=True,
             key=f"close-label-{sample.id}",
             width=260,

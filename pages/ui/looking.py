@@ -16,16 +16,18 @@ def draw(project: Project, counts: Sequence[ClassCount]) -> None:
     """Draw the choice of a view and the chosen one; the others cost nothing."""
     if not counts and not project.table.count(state=None):
         return
-    titles = {"classes": _("Classes"), "pictures": _("Pictures"), "map": _("Map"), "export": _("Take them elsewhere")}
+    titles = {"classes": _("Classes"), "pictures": _("Pictures"), "map": _("Map"), "export": _("Save a copy")}
     icons = {"classes": "category", "pictures": "grid_view", "map": "scatter_plot", "export": "drive_file_move"}
+    # Not as the widget's default: a finding, or a class, may have asked for another view.
+    st.session_state.setdefault("view", "classes")
     view = st.segmented_control(
         _("How to look at the pictures"),
         list(titles),
-        default="classes",
         required=True,
         format_func=lambda name: f":material/{icons[name]}: {titles[name]}",
         key="view",
         label_visibility="collapsed",
+        bind="query-params",
     )
     editing.draw_history(project)
     if view == "pictures":

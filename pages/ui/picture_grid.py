@@ -157,7 +157,7 @@ def _words(total: int) -> dict[str, str]:
         "none": _("Select none"),
         "relabel_to": _("Relabel to {name}"),
         "relabel": _("Relabel"),
-        "other": _("another class, or a new one"),
+        "other": _("another or new class"),
         "exclude": _("Exclude"),
         "restore": _("Put back"),
         "move": _("Use for …"),

@@ -57,25 +57,30 @@ def make_map(project: Project, weights: KeptWeights, threads: int, tell: Tell, c
     pictures, StorageError, BackboneError. Time: the features; then 2 s for 1,000 pictures, 15 s for 5,000, 40 s for 100,000. Memory: the
     features of the pictures laid out, 26 MB at 1280, beside 0.4 KB a picture.
     """
-    samples = list({sample.content: sample for sample in project.table.samples()}.values())
+    used = {content: (id, label) for id, content, label, _relative in project.table.in_use()}
+    contents = list(used)
     info = backbone_info(weights.backbone)
     store = FeatureStore(project.cache / "features", info.name, weights.digest, info.view, info.feature_count)
-    chosen = [samples[place] for place in stratified_rows([sample.label for sample in samples], MOST)]
+    looked_at = stratified_rows([label for _id, label in used.values()], MOST)
+    chosen = project.table.samples(ids=[used[contents[place]][0] for place in looked_at])
     broken = _compute(project, weights, store, chosen, threads, tell, checkpoint)
-    there = [sample for sample in samples if sample.content in store and sample.content not in broken]
+    there = [content for content in contents if content in store and content not in broken]
     if len(there) < FEWEST:
         raise DataError(
             _("A map needs at least {count} pictures that can be read.").format(count=FEWEST),
             code="no-images",
             fix=_("Add pictures first."),
         )
-    rows = StoredRows(store, [sample.content for sample in there])
+    rows = StoredRows(store, there)
     places = similarity_map(
-        rows, [sample.label for sample in there], progress=lambda done, total: tell("map", done, total), checkpoint=checkpoint
+        rows,
+        [used[content][1] for content in there],
+        progress=lambda done, total: tell("map", done, total),
+        checkpoint=checkpoint,
     )
     judged = np.sort(np.random.default_rng(0).permutation(len(there))[:JUDGED])
     kept = neighbours_kept(unit(rows[judged]), places[judged])
-    made = PictureMap([sample.content for sample in there], places, weights.backbone, kept)
+    made = PictureMap(there, places, weights.backbone, kept)
     _write(project.cache / FILE, made)
     return made
 
