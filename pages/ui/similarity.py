@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from transfer_core.advice.map_file import PictureMap
+
 KIND = "map"
 FEWEST = 3
 BY_ITSELF = 2000  # pictures up to which a map is begun when somebody looks for it
-DRAWN = 5000  # points that a browser draws and selects from without waiting
 _HEIGHT = 620
 _SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross")
 _COLORS = 10  # of the theme
@@ -197,24 +198,34 @@ def _draw_selected(project: Project, labels: Sequence[str]) -> None:
 
 @lru_cache(4)
 def _points(folder: Path, changed: Stamp) -> Points | None:
-    """What is drawn of the map of the project in `folder`, made anew when its files changed; None where there is no map."""
-    from transfer_core.advice.picture_map import read_map
-    from transfer_core.features.similarity_map import stratified_rows
-
-    project = Project.open(folder)
-    drawn = read_map(project)
+    """What is drawn of the map of the project in `folder`, made anew when its table or map changed; None where there is no map."""
+    drawn = _map(folder, changed[-1:])
     if drawn is None:
         return None
-    rows = {content: row for row, content in enumerate(drawn.contents)}
-    used = project.table.in_use()
-    there = [(rows[content], id, label, name) for id, content, label, name in used if content in rows]
-    shown = [there[place] for place in stratified_rows([label for _row, _id, label, _name in there], DRAWN)]
+    project = Project.open(folder)
+    rows = {content: row for row, content in enumerate(drawn.contents[: drawn.laid_out])}
+    used = sorted(project.table.of_contents(list(rows)))
     return Points(
-        places=drawn.places[[row for row, _id, _label, _name in shown]],
-        ids=[id for _row, id, _label, _name in shown],
-        labels=[label for _row, _id, label, _name in shown],
-        names=[name for _row, _id, _label, name in shown],
-        total=len(there),
-        missing=len(used) - len(there),
+        places=drawn.places[[rows[content] for _id, content, _label, _name in used]],
+        ids=[id for id, _content, _label, _name in used],
+        labels=[label for _id, _content, label, _name in used],
+        names=[name for _id, _content, _label, name in used],
+        total=len(drawn.contents),
+        missing=_missing(folder, changed[-1:], project.table.extent()),
         kept=drawn.kept,
     )
+
+
+@lru_cache(2)
+def _map(folder: Path, changed: Stamp) -> PictureMap | None:
+    from transfer_core.advice.map_file import read_map  # here: it loads NumPy, which other views do without
+
+    return read_map(Project.open(folder))
+
+
+@lru_cache(4)
+def _missing(folder: Path, changed: Stamp, extent: tuple[int, int]) -> int:
+    """How many pictures that can be used are not on the map: no edit changes that."""
+    drawn = _map(folder, changed)
+    there = set(drawn.contents) if drawn else set()
+    return sum(content not in there for _id, content, _label in Project.open(folder).table.usable())

@@ -18,8 +18,9 @@ from transfer_core.runs.last_backbone import weights_at_hand
 from transfer_core.training.context import Stopped
 
 if TYPE_CHECKING:
+    from transfer_core.advice.map_file import PictureMap
     from transfer_core.advice.measuring import Progress
-    from transfer_core.advice.picture_map import PictureMap, Tell
+    from transfer_core.advice.picture_map import Tell
     from transfer_core.data.export import Copied
     from transfer_core.training.context import Emit
 
