@@ -31,7 +31,7 @@ def draw_asked_for(project: Project, labels: Sequence[str]) -> None:
         return
     found = project.table.samples(state=None, ids=[asked])
     if found:
-        st.dialog(_("A close look"), width="large")(_guarded)(project, found[0].id, labels)
+        st.dialog(_("A close look"), width="medium")(_guarded)(project, found[0].id, labels)
 
 
 def _guarded(project: Project, id: int, labels: Sequence[str]) -> None:

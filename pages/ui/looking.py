@@ -19,7 +19,8 @@ def draw(project: Project, counts: Sequence[ClassCount]) -> None:
     titles = {"classes": _("Classes"), "pictures": _("Pictures"), "map": _("Map"), "export": _("Save a copy")}
     icons = {"classes": "category", "pictures": "grid_view", "map": "scatter_plot", "export": "drive_file_move"}
     # Not as the widget's default: a finding, or a class, may have asked for another view.
-    st.session_state.setdefault("view", "classes")
+    named = st.query_params.get("view")
+    st.session_state.setdefault("view", named if named in titles else "classes")
     view = st.segmented_control(
         _("How to look at the pictures"),
         list(titles),
@@ -27,8 +28,9 @@ def draw(project: Project, counts: Sequence[ClassCount]) -> None:
         format_func=lambda name: f":material/{icons[name]}: {titles[name]}",
         key="view",
         label_visibility="collapsed",
-        bind="query-params",
     )
+    if view != named:
+        st.query_params["view"] = view  # a reload shows the same again
     editing.draw_history(project)
     if view == "pictures":
         browse.draw(project, counts)

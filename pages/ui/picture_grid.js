@@ -117,19 +117,18 @@ class Grid {
     })
     this.none = this.button(words.none, () => this.selectNone())
     const choice = element("div", "", { class: "choice" })
-    this.chips = classes.slice(0, 9).map((name, place) => {
-      const chip = this.button("", () => this.act("relabel", name), words.relabel_to.replace("{name}", name))
+    this.chips = classes.slice(0, 9).map(([name, shown], place) => {
+      const chip = this.button("", () => this.act("relabel", name), words.relabel_to.replace("{name}", () => shown))
       chip.className = "chip"
-      chip.append(element("kbd", String(place + 1)), element("span", name))
+      chip.append(element("kbd", String(place + 1)), element("span", shown))
       choice.append(chip)
       return chip
     })
     const input = element("input", "", { list: "pg-classes", placeholder: words.other, "aria-label": words.other })
     input.value = typed
     const names = element("datalist", "", { id: "pg-classes" })
-    names.append(...classes.map((name) => element("option", "", { value: name })))
+    names.append(...classes.map(([, shown]) => element("option", "", { value: shown })))
     const give = this.button(words.relabel, () => this.relabelTyped(input))
-    choice.append(input, names, give)
     const exclude = this.button(words.exclude, () => this.act("exclude"))
     const restore = this.button(words.restore, () => this.act("restore"))
     const move = element("select", "", { "aria-label": words.move })
@@ -144,8 +143,8 @@ class Grid {
     this.acting = [...this.chips, give, input, exclude, restore, move, look]
     const first = element("div", "", { class: "row" })
     first.append(this.count, this.all, this.rest, this.none, help)
-    const second = element("div", "", { class: "row" })
-    second.append(exclude, restore, move, look)
+    const second = element("div", "", { class: "row acts" })
+    second.append(input, names, give, exclude, restore, move, look)
     this.bar.setAttribute("aria-label", words.bar)
     this.bar.replaceChildren(first, choice, second)
   }
@@ -242,10 +241,11 @@ class Grid {
   // Acting
 
   relabelTyped(input) {
-    const name = input.value.trim()
-    if (!name) return input.focus()
+    const typed = input.value.trim()
+    if (!typed) return input.focus()
     input.value = ""
-    this.act("relabel", name)
+    const known = this.data.classes.find(([, shown]) => shown === typed)
+    this.act("relabel", known ? known[0] : typed)
   }
 
   // On `places`, else on the selection, else on the picture that has the keyboard.
@@ -311,9 +311,9 @@ class Grid {
     else if (key === "PageDown") this.act("page", "1", [])
     else if (key === "PageUp") this.act("page", "-1", [])
     else if (/^[1-9]$/.test(key)) {
-      const name = this.data.classes[Number(key) - 1]
-      if (name === undefined) return false
-      this.act("relabel", name)
+      const known = this.data.classes[Number(key) - 1]
+      if (!known) return false
+      this.act("relabel", known[0])
     } else return this.move(event)
     return true
   }

@@ -84,7 +84,7 @@ def draw(
 
     data = {
         "items": [_item(picture) for picture in pictures],
-        "classes": [one_line(name) for name in classes],
+        "classes": [[name, one_line(name)] for name in classes],  # the second is shown
         "splits": [[split, name] for split, name in zip(_SPLITS, (_("learning"), _("checking"), _("testing")), strict=True)],
         "total": total,
         "label": label,
