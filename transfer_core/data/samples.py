@@ -216,6 +216,13 @@ class SampleTable:
         """The files that can't be used, each with its reason."""
         return self.samples(state="out", offset=offset, limit=limit)
 
+    def readable(self) -> list[Sample]:
+        """The samples whose files can be read as far as is known, in use or not."""
+        with self.connect() as connection:
+            connection.row_factory = sqlite3.Row
+            query = "SELECT * FROM samples WHERE problem IS NULL ORDER BY label, source, relative"
+            return [self._sample(row) for row in connection.execute(query)]
+
     def known(self) -> dict[tuple[int, str], tuple[int, int, int, str | None, str | None, str | None]]:
         """What a scan compares files with: `(id, size, mtime_ns, label, split, group)` as given, by source and relative path."""
         query = "SELECT source, relative, id, size, mtime_ns, given_label, given_split, given_group FROM samples"

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from transfer_core.data.file_facts import Facts
 from transfer_core.data.layout import Found, walk
+from transfer_core.data.readers import Answer, File, readers
 from transfer_core.data.settle import settle
-from transfer_core.errors import DataError, ImageError
+from transfer_core.errors import DataError
 from transfer_core.i18n import _
-from transfer_core.images.decode import EXTENSIONS, MAX_BYTES, inspect, open_rgb
-from transfer_core.rows import KEY_BYTES
 
 if TYPE_CHECKING:
     from transfer_core.data.project import Project
 
-BATCH = 512
-THREADS = 4
+BATCH = 1024
 
-# First bytes of the formats that are read, for pictures whose name has lost its extension.
-_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"RIFF", b"BM", b"GIF8", b"II*\x00", b"MM\x00*")
-_PHONE = frozenset({".heic", ".heif", ".avif"})
+_Item = tuple[int, Found, int, int]  # the source's number, the file, its size and time
 
 
 @dataclass(frozen=True)
@@ -51,7 +45,7 @@ def scan(
     table = project.table
     known = table.known()
     seen: set[tuple[int, str]] = set()
-    changed: list[tuple[int, Found, int, int]] = []
+    changed: list[_Item] = []
     for number, source in enumerate(project.sources):
         for found in walk(source.folder, source.split):
             key = (number, found.relative)
@@ -62,11 +56,11 @@ def scan(
                 changed.append((number, found, size, mtime))
     gone = [known[key][0] for key in known if key not in seen]
     done = 0
-    with ThreadPoolExecutor(THREADS) as pool:
-        for batch in _batches(changed):
+    with readers(len(changed)) as read:
+        for batch, facts in _ahead(changed, read):
             if checkpoint:
                 checkpoint()
-            table.replace(pool.map(_read, batch))
+            table.replace(_row(item, each) for item, each in zip(batch, facts(), strict=True))
             done += len(batch)
             if progress:
                 progress(done, len(changed))
@@ -101,10 +95,17 @@ def check_trainable(project: Project) -> None:
         )
 
 
-def _batches(items: Iterable[Any]) -> Iterator[list[Any]]:
-    iterator = iter(items)
-    while batch := list(islice(iterator, BATCH)):
-        yield batch
+def _ahead(changed: Sequence[_Item], read: Callable[[Sequence[File]], Answer]) -> Iterator[tuple[Sequence[_Item], Answer]]:
+    """Batches with what waits for their facts; the next one is read while one is written down."""
+    waiting: tuple[Sequence[_Item], Answer] | None = None
+    for start in range(0, len(changed), BATCH):
+        batch = changed[start : start + BATCH]
+        answer = read([File(str(found.path), size, found.reason) for _number, found, size, _mtime in batch])
+        if waiting:
+            yield waiting
+        waiting = batch, answer
+    if waiting:
+        yield waiting
 
 
 def _stat(path: Path) -> tuple[int, int]:
@@ -115,73 +116,19 @@ def _stat(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _read(item: tuple[int, Found, int, int]) -> dict[str, Any]:
+def _row(item: _Item, facts: Facts) -> dict[str, Any]:
     number, found, size, mtime = item
-    row: dict[str, Any] = {
+    return {
         "source": number,
         "relative": found.relative,
         "given_label": found.label,
         "given_split": found.split,
         "given_group": None,
-        "content": None,
         "size": size,
-        "mtime_ns": mtime,
-        "width": None,
-        "height": None,
-        "format": None,
-        "mode": None,
-        "orientation": None,
-        "animated": False,
-        "taken": None,
-        "problem": found.reason,
+        # A permission that is given later changes neither size nor time: such a file is tried again at every scan.
+        "mtime_ns": 0 if facts.forbidden else mtime,
+        **facts.columns,
     }
-    if found.reason is None:
-        try:
-            row |= _look_at(found.path, size)
-        except ImageError as error:
-            row["problem"] = error.message
-        except OSError as error:
-            row["problem"] = _("it can't be read: {reason}").format(reason=error.strerror or error)
-            row["mtime_ns"] = 0  # a permission that is given later changes neither size nor time: try again at every scan
-    return row
-
-
-def _look_at(path: Path, size: int) -> dict[str, Any]:
-    """Content hash and header of a picture; raises ImageError when it can't be used."""
-    name = path.name
-    extension = path.suffix.lower()
-    if extension in _PHONE:
-        raise ImageError(_("it is a {format} picture, which can't be read yet").format(format=extension[1:].upper()), file=path)
-    if size == 0:
-        raise ImageError(_("the file is empty"), file=path)
-    if size > MAX_BYTES:
-        raise ImageError(_("it is larger than {limit} MB").format(limit=MAX_BYTES // 2**20), file=path)
-    if not may_be_picture(path):
-        raise ImageError(_("it is not a picture"), file=path)
-    data = path.read_bytes()
-    header = inspect(data, name)
-    if _may_be_cut_off(data, header.format):
-        open_rgb(data, name=name)
-    content = hashlib.blake2b(data, digest_size=KEY_BYTES).hexdigest()
-    return {"content": content, **asdict(header)}
-
-
-def may_be_picture(path: Path) -> bool:
-    """Whether the name, or else the first bytes, are those of a format that is read; raises OSError when the file can't be read."""
-    if path.suffix.lower() in EXTENSIONS:
-        return True
-    with path.open("rb") as file:
-        return file.read(8).startswith(_MAGIC)
-
-
-def _may_be_cut_off(data: bytes, format: str) -> bool:
-    """Whether the end is not what a whole file has, so that decoding is worth its time already now."""
-    tail = data[-64:]
-    if format in ("JPEG", "MPO"):
-        return b"\xff\xd9" not in tail
-    if format == "PNG":
-        return b"IEND" not in tail
-    return format in ("GIF", "WEBP", "TIFF", "BMP") and len(data) < 1_000_000
 
 
 def missing_folder(folder: Path) -> DataError:

@@ -59,6 +59,9 @@ CREATE TABLE pairs (
   PRIMARY KEY (first, second, kind)
 ) WITHOUT ROWID;
 
+-- The contents that were compared with each other.
+CREATE TABLE compared (content TEXT PRIMARY KEY) WITHOUT ROWID;
+
 -- What is yet to be done, should a process end between two transactions.
 CREATE TABLE marks (name TEXT PRIMARY KEY) WITHOUT ROWID;
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from transfer_core.data.file_facts import may_be_picture
 from transfer_core.data.layout import Found, walk
-from transfer_core.data.scan import may_be_picture
 from transfer_core.errors import DataError
 from transfer_core.evaluation.results import Answered, Results
 from transfer_core.i18n import _

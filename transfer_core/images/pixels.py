@@ -1,4 +1,4 @@
-"""Pictures decoded once into a memory map, by content."""
+"""Pictures decoded once into memory maps, by content."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from transfer_core.errors import ImageError
 from transfer_core.images.decode import decoded_size, open_rgb
-from transfer_core.images.view import Pixels, View
+from transfer_core.images.view import View
 from transfer_core.rows import RowStore
 
 CHUNK = 64
@@ -27,7 +28,21 @@ class Source(NamedTuple):
     path: Path
 
 
-class PixelMap(RowStore):
+class DecodedRows(RowStore):
+    """Rows that are made of decoded pictures.
+
+    `need` is what `open_rgb` is given for them; `any_scale` says that a picture decoded for a larger need will do as well.
+    """
+
+    need: int
+    any_scale = False
+
+    def row(self, image: Image.Image) -> NDArray[np.uint8]:
+        """What is kept of an upright RGB picture."""
+        raise NotImplementedError
+
+
+class PixelMap(DecodedRows):
     """Squares of `view.resize` pixels, uint8 `[N, resize, resize, 3]`, kept under `folder / view.key`.
 
     Disk: 161 KB a picture at 232 pixels; 16 GB for 100,000. Memory while decoding: one chunk of 64 and a picture a thread.
@@ -35,7 +50,12 @@ class PixelMap(RowStore):
 
     def __init__(self, folder: Path, view: View):
         self.view = view
+        self.need = view.resize
         super().__init__(folder / view.key, (view.resize, view.resize, 3), np.uint8)
+
+    def row(self, image: Image.Image) -> NDArray[np.uint8]:
+        """The square that the view shows."""
+        return self.view.square(image)
 
     def decode(
         self,
@@ -52,39 +72,38 @@ class PixelMap(RowStore):
 
 
 def decode_together(
-    wanted: Sequence[tuple[PixelMap, Sequence[Source]]],
+    wanted: Sequence[tuple[DecodedRows, Sequence[Source]]],
     threads: int,
     progress: Callable[[int, int], None] | None = None,
     checkpoint: Callable[[], None] | None = None,
 ) -> list[tuple[Source, ImageError]]:
     """Decode into several maps, each in a folder of its own, what each lacks of its sources; otherwise as `PixelMap.decode`.
 
-    A picture that several maps lack is decoded once where their views need it at the same scale, and counts once.
+    A picture that several maps lack is decoded once where they need it at the same scale, and counts once.
     """
     failed: list[tuple[Source, ImageError]] = []
     with ExitStack() as locks, ThreadPoolExecutor(threads) as pool:
         # In one order everywhere, so that no two processes wait for each other.
-        for pixels in sorted((pixels for pixels, _sources in wanted), key=lambda pixels: pixels.folder):
-            locks.enter_context(pixels.lock())
-            pixels.refresh()
+        for kept in sorted((kept for kept, _sources in wanted), key=lambda kept: kept.folder):
+            locks.enter_context(kept.lock())
+            kept.refresh()
         todo = _todo(wanted)
-        views = [pixels.view for pixels, _sources in wanted]
 
-        def work(each: _Todo) -> list[Pixels] | ImageError:
-            return _squares(each.source, [views[place] for place in each.places])
+        def work(each: _Todo) -> list[NDArray[np.uint8]] | ImageError:
+            return _rows(each.source, [wanted[place][0] for place in each.places])
 
         for start, chunk, results in _ahead(pool, todo, work):
             if checkpoint:
                 checkpoint()
-            rows: dict[int, list[tuple[str, Pixels]]] = defaultdict(list)
+            rows: dict[int, list[tuple[str, NDArray[np.uint8]]]] = defaultdict(list)
             for (source, places), result in zip(chunk, results, strict=True):
                 if isinstance(result, ImageError):
                     failed.append((source, result))
                     continue
-                for place, square in zip(places, result, strict=True):
-                    rows[place].append((source.content, square))
-            for place, kept in rows.items():
-                wanted[place][0].append([content for content, _ in kept], [square for _, square in kept])
+                for place, row in zip(places, result, strict=True):
+                    rows[place].append((source.content, row))
+            for place, made in rows.items():
+                wanted[place][0].append([content for content, _ in made], [row for _, row in made])
             if progress:
                 progress(start + len(chunk), len(todo))
     return failed
@@ -97,35 +116,36 @@ class _Todo(NamedTuple):
     places: tuple[int, ...]
 
 
-def _todo(wanted: Sequence[tuple[PixelMap, Sequence[Source]]]) -> list[_Todo]:
+def _todo(wanted: Sequence[tuple[DecodedRows, Sequence[Source]]]) -> list[_Todo]:
     todo: dict[str, _Todo] = {}
-    for place, (pixels, sources) in enumerate(wanted):
+    for place, (kept, sources) in enumerate(wanted):
         first = {source.content: source for source in reversed(sources)}
-        for content in pixels.missing(source.content for source in sources):
+        for content in kept.missing(source.content for source in sources):
             others = todo[content].places if content in todo else ()
             todo[content] = _Todo(first[content], (*others, place))
     return list(todo.values())
 
 
-def _squares(source: Source, views: Sequence[View]) -> list[Pixels] | ImageError:
-    """What each of the views shows of the picture."""
-    squares: list[Pixels] = []
+def _rows(source: Source, wanted: Sequence[DecodedRows]) -> list[NDArray[np.uint8]] | ImageError:
+    """What each keeps of the picture."""
+    rows: dict[int, NDArray[np.uint8]] = {}
     image: Image.Image | None = None
     decoded: tuple[int, int] | None = None
     try:
-        for view in views:
-            size = decoded_size(source.path, view.resize) if len(views) > 1 else None
-            if image is None or size is None or size != decoded:
-                image, decoded = open_rgb(source.path, need=view.resize), size
-            squares.append(view.square(image))
+        # What any scale will do for comes last, when there is a picture.
+        for place, kept in sorted(enumerate(wanted), key=lambda numbered: numbered[1].any_scale):
+            size = decoded_size(source.path, kept.need) if len(wanted) > 1 and not kept.any_scale else None
+            if image is None or not (kept.any_scale or (size is not None and size == decoded)):
+                image, decoded = open_rgb(source.path, need=kept.need), size
+            rows[place] = kept.row(image)
     except ImageError as error:
         return error
-    return squares
+    return [rows[place] for place in range(len(wanted))]
 
 
 def _ahead(
-    pool: ThreadPoolExecutor, todo: Sequence[_Todo], work: Callable[[_Todo], list[Pixels] | ImageError]
-) -> Iterator[tuple[int, Sequence[_Todo], list[list[Pixels] | ImageError]]]:
+    pool: ThreadPoolExecutor, todo: Sequence[_Todo], work: Callable[[_Todo], list[NDArray[np.uint8]] | ImageError]
+) -> Iterator[tuple[int, Sequence[_Todo], list[list[NDArray[np.uint8]] | ImageError]]]:
     """Chunks of `todo` with their results, in order; the next chunk is worked on while one is used."""
     chunks = [(start, todo[start : start + CHUNK]) for start in range(0, len(todo), CHUNK)]
     waiting = [[pool.submit(work, each) for each in chunk] for _, chunk in chunks[:1]]

@@ -1,0 +1,86 @@
+"""What a file is, told by its bytes without decoding them: content, size in pixels, format, or why it can't be used."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from transfer_core.errors import ImageError
+from transfer_core.i18n import _
+from transfer_core.images.decode import EXTENSIONS, MAX_BYTES, inspect, open_rgb
+from transfer_core.rows import KEY_BYTES
+
+# First bytes of the formats that are read, for pictures whose name has lost its extension.
+_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"RIFF", b"BM", b"GIF8", b"II*\x00", b"MM\x00*")
+_PHONE = frozenset({".heic", ".heif", ".avif"})
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the sample table keeps of a file. `problem` says why it can't be used; `forbidden` that it could not even be read."""
+
+    content: str | None = None
+    width: int | None = None
+    height: int | None = None
+    format: str | None = None
+    mode: str | None = None
+    orientation: int | None = None
+    animated: bool = False
+    taken: str | None = None
+    problem: str | None = None
+    forbidden: bool = False
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """As the table has them."""
+        return {name: value for name, value in vars(self).items() if name != "forbidden"}
+
+
+def facts_of(path: Path, size: int) -> Facts:
+    """The facts of a file of `size` bytes; whatever is wrong with it is one of them."""
+    try:
+        return _look_at(path, size)
+    except ImageError as error:
+        return Facts(problem=error.message)
+    except OSError as error:
+        return Facts(problem=_("it can't be read: {reason}").format(reason=error.strerror or error), forbidden=True)
+
+
+def _look_at(path: Path, size: int) -> Facts:
+    """Content hash and header of a picture; raises ImageError when it can't be used."""
+    name = path.name
+    extension = path.suffix.lower()
+    if extension in _PHONE:
+        raise ImageError(_("it is a {format} picture, which can't be read yet").format(format=extension[1:].upper()), file=path)
+    if size == 0:
+        raise ImageError(_("the file is empty"), file=path)
+    if size > MAX_BYTES:
+        raise ImageError(_("it is larger than {limit} MB").format(limit=MAX_BYTES // 2**20), file=path)
+    if not may_be_picture(path):
+        raise ImageError(_("it is not a picture"), file=path)
+    data = path.read_bytes()
+    header = inspect(data, name)
+    if _may_be_cut_off(data, header.format):
+        open_rgb(data, name=name)
+    content = hashlib.blake2b(data, digest_size=KEY_BYTES).hexdigest()
+    return Facts(content, **asdict(header))
+
+
+def may_be_picture(path: Path) -> bool:
+    """Whether the name, or else the first bytes, are those of a format that is read; raises OSError when the file can't be read."""
+    if path.suffix.lower() in EXTENSIONS:
+        return True
+    with path.open("rb") as file:
+        return file.read(8).startswith(_MAGIC)
+
+
+def _may_be_cut_off(data: bytes, format: str) -> bool:
+    """Whether the end is not what a whole file has, so that decoding is worth its time already now."""
+    tail = data[-64:]
+    if format in ("JPEG", "MPO"):
+        return b"\xff\xd9" not in tail
+    if format == "PNG":
+        return b"IEND" not in tail
+    return format in ("GIF", "WEBP", "TIFF", "BMP") and len(data) < 1_000_000
