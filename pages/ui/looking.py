@@ -29,7 +29,7 @@ def draw(project: Project, counts: Sequence[ClassCount]) -> None:
         key="view",
         label_visibility="collapsed",
     )
-    if view != named:
+    if view and view != named:
         st.query_params["view"] = view  # a reload shows the same again
     editing.draw_history(project)
     if view == "pictures":

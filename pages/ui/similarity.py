@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -41,13 +42,21 @@ _CONFIG = {
 
 
 @dataclass(frozen=True)
-class Points:
-    """What is drawn: where pictures lie, with their ids, classes and names; how many are on the map, and how many not yet."""
+class Dots:
+    """The pictures of one class on the map: where they lie, float32 `[n, 2]`, their ids, and what is said of them."""
 
+    label: str
     places: NDArray[np.float32]
-    ids: list[int]
-    labels: list[str]
-    names: list[str]
+    ids: NDArray[np.int64]
+    hover: list[str]
+
+
+@dataclass(frozen=True)
+class Points:
+    """What is drawn, by class; how many pictures are on the map, how many not yet, and how far nearness can be believed."""
+
+    classes: list[Dots]
+    drawn: int
     total: int
     missing: int
     kept: float
@@ -78,7 +87,7 @@ def draw(project: Project, counts: Sequence[ClassCount]) -> None:
     )
     chart, beside = st.columns([3, 2])
     with chart:
-        _chart(points, [count.label for count in counts])
+        _chart(points)
         _captions(project, points, jobs_view.at_work(job))
     with beside:
         _draw_selected(project, [count.label for count in counts])
@@ -110,10 +119,10 @@ def _captions(project: Project, points: Points, at_work: bool) -> None:
             "near means alike, far need not mean unlike."
         ).format(count=round(10 * points.kept))
     ]
-    if len(points.ids) < points.total:
+    if points.drawn < points.total:
         told.append(
             _("{drawn} of {total} pictures are drawn, every class in its share.").format(
-                drawn=f"{len(points.ids):,}", total=f"{points.total:,}"
+                drawn=f"{points.drawn:,}", total=f"{points.total:,}"
             )
         )
     st.caption(" ".join(told))
@@ -128,24 +137,22 @@ def _captions(project: Project, points: Points, at_work: bool) -> None:
             st.button(_("Draw it again"), icon=":material/refresh:", key="map-again", on_click=_begin, args=(project,))
 
 
-def _chart(points: Points, labels: Sequence[str]) -> None:
+def _chart(points: Points) -> None:
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    for number, label in enumerate(labels):
-        rows = [row for row, each in enumerate(points.labels) if each == label]
-        if rows:
-            figure.add_scattergl(
-                x=points.places[rows, 0],
-                y=points.places[rows, 1],
-                mode="markers",
-                name=charts.escape(label),
-                customdata=[points.ids[row] for row in rows],
-                # Past the colours there are, the shape tells classes apart.
-                marker={"size": _size(len(points.ids)), "symbol": _SYMBOLS[number // _COLORS % len(_SYMBOLS)]},
-                hovertext=[f"{charts.escape(points.names[row], 60)}<br><b>{charts.escape(label)}</b>" for row in rows],
-                hoverinfo="text",
-            )
+    for number, dots in enumerate(points.classes):
+        figure.add_scattergl(
+            x=dots.places[:, 0],
+            y=dots.places[:, 1],
+            mode="markers",
+            name=charts.escape(dots.label),
+            customdata=dots.ids,
+            # Past the colours there are, the shape tells classes apart.
+            marker={"size": _size(points.drawn), "symbol": _SYMBOLS[number // _COLORS % len(_SYMBOLS)]},
+            hovertext=dots.hover,
+            hoverinfo="text",
+        )
     charts.lay_out(figure, _HEIGHT)
     figure.update_layout(
         uirevision="map", dragmode="lasso", hovermode="closest", legend={"orientation": "h", "y": -0.02, "yanchor": "top", "x": 0}
@@ -159,7 +166,7 @@ def _chart(points: Points, labels: Sequence[str]) -> None:
         on_select=_keep_selection,
         selection_mode=("points", "box", "lasso"),
         alt=_("Map of {pictures} in {classes}").format(
-            pictures=words.pictures(len(points.ids)), classes=words.classes(len(labels))
+            pictures=words.pictures(points.drawn), classes=words.classes(len(points.classes))
         ),
     )
 
@@ -202,18 +209,36 @@ def _points(folder: Path, changed: Stamp) -> Points | None:
     drawn = _map(folder, changed[-1:])
     if drawn is None:
         return None
-    project = Project.open(folder)
+    table = Project.open(folder).table
     rows = {content: row for row, content in enumerate(drawn.contents[: drawn.laid_out])}
-    used = sorted(project.table.of_contents(list(rows)))
+    used = table.of_contents(list(rows))
     return Points(
-        places=drawn.places[[rows[content] for _id, content, _label, _name in used]],
-        ids=[id for id, _content, _label, _name in used],
-        labels=[label for _id, _content, label, _name in used],
-        names=[name for _id, _content, _label, name in used],
+        classes=_by_class(drawn, rows, used),
+        drawn=len(used),
         total=len(drawn.contents),
-        missing=_missing(folder, changed[-1:], project.table.extent()),
+        missing=_missing(folder, changed[-1:], table.extent()),
         kept=drawn.kept,
     )
+
+
+def _by_class(drawn: PictureMap, rows: Mapping[str, int], used: Sequence[tuple[int, str, str, str]]) -> list[Dots]:
+    import numpy as np
+
+    members = defaultdict(list)
+    for id, content, label, name in sorted(used):
+        members[label].append((id, rows[content], name))
+    found = []
+    for label in sorted(members):
+        named = f"<br><b>{charts.escape(label)}</b>"
+        found.append(
+            Dots(
+                label,
+                drawn.places[[row for _id, row, _name in members[label]]],
+                np.array([id for id, _row, _name in members[label]], np.int64),
+                [charts.escape(name, 60) + named for _id, _row, name in members[label]],
+            )
+        )
+    return found
 
 
 @lru_cache(2)
