@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from transfer_core.backbones.weights import fetch
 from transfer_core.data.project import Project
 from transfer_core.errors import RunError
 from transfer_core.i18n import _
+from transfer_core.processes import usable_cores
+from transfer_core.runs.last_backbone import weights_at_hand
 from transfer_core.training.context import Stopped
 
 if TYPE_CHECKING:
+    from transfer_core.advice.findings import Findings
+    from transfer_core.advice.map_file import PictureMap
     from transfer_core.advice.measuring import Progress
+    from transfer_core.advice.picture_map import Tell
+    from transfer_core.data.export import Copied
     from transfer_core.training.context import Emit
 
     ShouldStop = Callable[[], bool]
+    Checkpoint = Callable[[], None]
     Kind = Callable[[dict[str, Any], Emit, ShouldStop], dict[str, Any]]
+
+T = TypeVar("T")
 
 
 def fetch_weights(arguments: dict[str, Any], emit: Emit, should_stop: ShouldStop) -> dict[str, Any]:
@@ -94,13 +104,55 @@ def check_pictures(arguments: dict[str, Any], emit: Emit, should_stop: ShouldSto
     from transfer_core.runs.folder import last_backbone
 
     project = Project.open(Path(str(arguments["project"])))
-    phases, pace = PhaseTeller(emit), Pace()
 
-    def progress(phase: str, done: int, total: int) -> None:
-        nonlocal pace
-        if phases.enter(phase):
-            pace = Pace()
-        speed = pace.speed(done)
+    def work(tell: Tell, checkpoint: Checkpoint) -> Findings:
+        return examine(project, last_backbone(project.folder), progress=tell, checkpoint=checkpoint)
+
+    findings = _as_asked(emit, should_stop, work)
+    return {"findings": len(findings.found), "backbone": findings.backbone}
+
+
+def draw_map(arguments: dict[str, Any], emit: Emit, should_stop: ShouldStop) -> dict[str, Any]:
+    """The map of the pictures of the project in `arguments["project"]`, by the backbone of its last run, else the starter.
+
+    The report says how many pictures are on it and how far nearness there can be believed. Raises DataError, RunError (stopped).
+    """
+    from transfer_core.advice.picture_map import make_map
+
+    project = Project.open(Path(str(arguments["project"])))
+    weights, threads = weights_at_hand(project.folder), usable_cores()
+
+    def work(tell: Tell, checkpoint: Checkpoint) -> PictureMap:
+        return make_map(project, weights, threads, tell, checkpoint)
+
+    made = _as_asked(emit, should_stop, work)
+    return {"pictures": len(made.contents), "backbone": made.backbone, "kept": round(made.kept, 4)}
+
+
+def copy_pictures(arguments: dict[str, Any], emit: Emit, should_stop: ShouldStop) -> dict[str, Any]:
+    """Copy the pictures in use of the project in `arguments["project"]` into `arguments["folder"]`, one folder a class, `by_split` or not.
+
+    Raises DataError for a folder that may not be written to, StorageError, RunError (stopped); what was copied by then stays.
+    """
+    from transfer_core.data.export import to_folders
+
+    project = Project.open(Path(str(arguments["project"])))
+    folder, by_split = Path(str(arguments["folder"])), bool(arguments.get("by_split"))
+
+    def work(tell: Tell, checkpoint: Checkpoint) -> Copied:
+        return to_folders(project, folder, by_split, partial(tell, "copy"), checkpoint)
+
+    return _as_asked(emit, should_stop, work).as_data()
+
+
+def _as_asked(emit: Emit, should_stop: ShouldStop, work: Callable[[Tell, Checkpoint], T]) -> T:
+    """What `work(tell, checkpoint)` comes to, its progress told with the time left; raises RunError (stopped) once it is asked to stop."""
+    phases = PhaseTeller(emit)
+    paces: dict[str, Pace] = defaultdict(Pace)
+
+    def tell(phase: str, done: int, total: int) -> None:
+        phases.enter(phase)
+        speed = paces[phase].speed(done)
         emit("progress", done=done, total=total, eta_seconds=round((total - done) / speed, 1) if speed else None)
 
     def checkpoint() -> None:
@@ -108,10 +160,9 @@ def check_pictures(arguments: dict[str, Any], emit: Emit, should_stop: ShouldSto
             raise Stopped
 
     try:
-        findings = examine(project, last_backbone(project.folder), progress=progress, checkpoint=checkpoint)
+        return work(tell, checkpoint)
     except Stopped:
         raise RunError(_("It was stopped."), code="stopped") from None
-    return {"findings": len(findings.found), "backbone": findings.backbone}
 
 
 def inspect_file(arguments: dict[str, Any], emit: Emit, should_stop: ShouldStop) -> dict[str, Any]:
@@ -157,8 +208,10 @@ class PhaseTeller:
 KINDS: dict[str, Kind] = {
     "check": check_pictures,
     "choose": choose_backbone,
+    "copy": copy_pictures,
     "fetch": fetch_weights,
     "inspect": inspect_file,
+    "map": draw_map,
     "timm": prepare_timm,
 }
 
