@@ -1,6 +1,6 @@
 """Settings: the language, where things lie, where weights come from, and what this computer is."""
 
-from pages.ui import frame, housekeeping, mirror
+from pages.ui import automatic, frame, housekeeping, mirror
 from transfer_core.i18n import _
 
 with frame.page("settings", needs_project=False) as here:
@@ -11,4 +11,5 @@ with frame.page("settings", needs_project=False) as here:
     housekeeping.draw_language()
     housekeeping.draw_places(here.project)
     mirror.draw()
+    automatic.draw_preference()
     housekeeping.draw_computer()

@@ -12,7 +12,7 @@ from transfer_core.data.project import FILE, Project
 from transfer_core.errors import DataError
 from transfer_core.i18n import _
 from transfer_core.places import home
-from transfer_core.runs.folder import Run
+from transfer_core.runs.folder import AUTOMATIC, Run
 
 SCRIPTS = {
     "home": "app.py",
@@ -52,7 +52,7 @@ def parameters(project: Project | None = None, run: Run | None = None) -> dict[s
     if project is not None:
         query["project"] = project_key(project.folder)
     if run is not None:
-        query["run"] = run.id
+        query["run"] = AUTOMATIC if run.automatic else run.id
     if PARAMETER in st.query_params:
         query[PARAMETER] = st.query_params[PARAMETER]
     return query
