@@ -150,16 +150,6 @@ def list_runs(project_folder: Path, within: str = RUNS) -> list[Run]:
     return sorted(runs.values(), key=lambda run: (run.created, run.id), reverse=True)
 
 
-def last_backbone(project_folder: Path) -> str | None:
-    """The backbone of the newest run of a project; None where there is none that can be read."""
-    for run in list_runs(project_folder):
-        try:
-            return str(run.settings.backbone)
-        except TransferError:
-            continue
-    return None
-
-
 def find_run(text: str | Path) -> Run:
     """The run that `text` names: a run folder, or an id in any project under `places.home()`; raises RunError."""
     folder = Path(text).expanduser()

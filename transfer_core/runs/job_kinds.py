@@ -14,7 +14,7 @@ from transfer_core.data.project import Project
 from transfer_core.errors import RunError
 from transfer_core.i18n import _
 from transfer_core.processes import usable_cores
-from transfer_core.runs.last_backbone import weights_at_hand
+from transfer_core.runs.last_backbone import weights_at_hand, weights_of_last_run
 from transfer_core.training.context import Stopped
 
 if TYPE_CHECKING:
@@ -101,12 +101,13 @@ def check_pictures(arguments: dict[str, Any], emit: Emit, should_stop: ShouldSto
     the disk. Raises DataError and StorageError, RunError (stopped).
     """
     from transfer_core.advice.doctor import examine
-    from transfer_core.runs.folder import last_backbone
 
     project = Project.open(Path(str(arguments["project"])))
 
+    last = weights_of_last_run(project.folder)
+
     def work(tell: Tell, checkpoint: Checkpoint) -> Findings:
-        return examine(project, last_backbone(project.folder), progress=tell, checkpoint=checkpoint)
+        return examine(project, last.backbone if last else None, progress=tell, checkpoint=checkpoint)
 
     findings = _as_asked(emit, should_stop, work)
     return {"findings": len(findings.found), "backbone": findings.backbone}

@@ -11,9 +11,9 @@ from transfer_core.data.file_facts import may_be_picture
 from transfer_core.data.samples import Sample
 from transfer_core.errors import ImageError
 from transfer_core.i18n import ngettext
-from transfer_core.images.decode import EXTENSIONS, MAX_BYTES, open_rgb
+from transfer_core.images.decode import open_rgb
+from transfer_core.images.formats import EXTENSIONS, MAX_BYTES, PHONE_EXTENSIONS
 
-PHONE = frozenset({".heic", ".heif", ".avif"})
 # Told apart by looking at the file once more, up to so many; folders full of other things are not gone through.
 LOOKED_AT = 5_000
 
@@ -34,7 +34,7 @@ def matter(path: Path, label: str | None) -> str:
     """The check that a file falls under which could not be used; never raises."""
     try:
         size = path.stat().st_size
-        if path.suffix.lower() in PHONE:
+        if path.suffix.lower() in PHONE_EXTENSIONS:
             return "phone-format"
         if size == 0:
             return "empty"
