@@ -16,8 +16,8 @@ from PIL import Image
 
 from transfer_core.data import receiving
 from transfer_core.data.project import Project
-from transfer_core.data.receiving import Announced, Door, Incoming, all_arrived, arrived_part, is_here, upload_project
 from transfer_core.data.reading import Reading
+from transfer_core.data.receiving import Announced, Door, Incoming, all_arrived, arrived_part, is_here, upload_project
 from transfer_core.data.safe_names import is_device
 from transfer_core.data.scan import scan
 from transfer_core.errors import DataError, StorageError
