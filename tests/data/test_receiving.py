@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from transfer_core.data import receiving
-from transfer_core.data.project import Project
+from transfer_core.data.project import Project, list_projects
 from transfer_core.data.reading import Reading
 from transfer_core.data.receiving import Announced, Door, Incoming, all_arrived, arrived_part, is_here, upload_project
 from transfer_core.data.safe_names import is_device
@@ -166,6 +166,7 @@ def test_a_hostile_zip_is_refused_whole(data: bytes) -> None:
     with pytest.raises(DataError):
         send(project, "a.zip", data, Door.ARCHIVE)
     assert Project.open(project.folder).sources == [] and files_of(project) == []
+    assert all_arrived(project) is None and list_projects() == [], "no empty project is left in the list"
 
 
 @pytest.mark.parametrize("name", ["../../x.zip", "/etc/x.zip", "C:\\x.zip", "a/b/c.zip", "..\\..\\x.zip", "CON.zip"])

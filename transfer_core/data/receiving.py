@@ -72,9 +72,13 @@ def all_arrived(project: Project) -> Source | None:
     """Note that nothing more is to come: the next upload of the same name makes a project of its own.
 
     Folders and archives that are new are read in the likeliest way; returns one of them whose classes can be told in several, if there is.
+    A project that was made for an upload of which nothing was taken goes to the trash.
     """
     from transfer_core.data.guess import guess  # here: it loads NumPy, which the home page does without
 
+    if _unfinished(project.folder).exists() and not project.sources:
+        project.delete()
+        return None
     _unfinished(project.folder).unlink(missing_ok=True)
     unclear = None
     for number, source in enumerate(project.sources):
