@@ -1,6 +1,6 @@
 """Data: the pictures by class, how many there are, and what was left out and why."""
 
-from pages.ui import bringing, frame, samples, sources, steps
+from pages.ui import automatic, bringing, dividing, findings, frame, looking, samples, sources, steps
 from transfer_core.i18n import _
 
 with frame.page("data") as here:
@@ -16,8 +16,10 @@ with frame.page("data") as here:
         if counts or not began_empty:
             ready = samples.draw_verdict(here.project, counts)
             steps.forward(_("Next: train"), "train", here.project, disabled=not ready)
-            samples.draw_counts(counts)
-            samples.draw_pictures(here.project, counts)
+            automatic.draw(here.project, "data")
+            findings.draw(here.project, counts)
+            looking.draw(here.project, counts)
+            dividing.draw(here.project)
             samples.draw_left_out(here.project)
     if not began_empty:
         bringing.draw(here.project)

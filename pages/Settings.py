@@ -1,6 +1,6 @@
 """Settings: the language, where things lie, where weights come from, and what this computer is."""
 
-from pages.ui import frame, housekeeping, mirror, sharing
+from pages.ui import automatic, frame, housekeeping, mirror, sharing
 from transfer_core.i18n import _
 
 with frame.page("settings", needs_project=False) as here:
@@ -12,4 +12,5 @@ with frame.page("settings", needs_project=False) as here:
     sharing.draw()
     housekeeping.draw_places(here.project)
     mirror.draw()
+    automatic.draw_preference()
     housekeeping.draw_computer()

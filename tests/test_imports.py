@@ -31,7 +31,9 @@ ORDER = [
 WITH_TORCH = (
     "transfer_core.backbones.fold",
     "transfer_core.advice.choose",
+    "transfer_core.advice.doctor",
     "transfer_core.advice.measuring",
+    "transfer_core.advice.opinions",
     "transfer_core.backbones.network",
     "transfer_core.backbones.state_dict",
     "transfer_core.backbones.timm_catalogue",

@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.ui.preferences import PARAMETER
 from transfer_core.data.project import Project
-from transfer_core.runs.folder import Run
+from transfer_core.runs.folder import AUTOMATIC, Run
 from transfer_core.web.projects import project_key, project_named
 
 SCRIPTS = {
@@ -33,7 +33,7 @@ def parameters(project: Project | None = None, run: Run | None = None) -> dict[s
     if project is not None:
         query["project"] = project_key(project.folder)
     if run is not None:
-        query["run"] = run.id
+        query["run"] = AUTOMATIC if run.automatic else run.id
     if PARAMETER in st.query_params:
         query[PARAMETER] = st.query_params[PARAMETER]
     return query
