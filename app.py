@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import frame, hardware, opening, projects
+from pages.ui import frame, hardware, opening, projects, sharing
 from transfer_core.i18n import _
 
 with frame.page("home", needs_project=False):
@@ -16,5 +16,6 @@ with frame.page("home", needs_project=False):
         opening.draw()
     with sample:
         opening.draw_sample()
+    sharing.draw()
     projects.draw()
     hardware.draw_summary()

@@ -20,6 +20,8 @@ from transfer_core.data.layout import check_folder
 from transfer_core.data.sources import check_door, is_door
 from transfer_core.errors import DataError, TransferError
 from transfer_core.i18n import _, ngettext
+from transfer_core.images.formats import EXTENSIONS
+from transfer_core.web.access import check_disk_may_be_seen
 
 _PLACE = "folder the browser of folders is in"
 _LISTED = 300
@@ -72,7 +74,8 @@ def typed_file(text: str) -> Path:
 
 
 def typed_path(text: str) -> Path | None:
-    """The path that somebody typed or pasted, whatever is there; None for none."""
+    """The path that somebody typed or pasted, whatever is there; None for none. Raises AccessError while the pages are shared."""
+    check_disk_may_be_seen()
     text = text.strip().strip("\"'").strip()
     if text.startswith("file:"):
         text = unquote(urlsplit(text).path)
@@ -82,8 +85,7 @@ def typed_path(text: str) -> Path | None:
 
 def look_into(folder: Path) -> Inside:
     """The folders in `folder` and how many pictures lie beside them; raises DataError when it can't be listed."""
-    from transfer_core.images.decode import EXTENSIONS  # here: it loads NumPy, which the home page does without
-
+    check_disk_may_be_seen()
     folders, doors, pictures, seen = [], [], 0, 0
     try:
         with os.scandir(folder) as entries:

@@ -6,15 +6,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import address, folders, reading, words
+from pages.ui import address, camera, folders, reading, uploading, words
 from pages.ui.guard import guard
 from pages.ui.words import one_line
 from transfer_core.data.project import Project, recent_folders
-from transfer_core.errors import DataError
 from transfer_core.i18n import _
+from transfer_core.web import access
 
-_MOST_FILES = 500  # all of them stay in the server's memory until the tab is closed
-_UPLOADS = "uploads so far"
 _UNCLEAR = "place whose classes can be told in several ways"
 
 
@@ -25,16 +23,9 @@ def draw() -> None:
         st.markdown(
             _("A folder that holds one folder per class: per kind of thing that the program shall learn to tell from the others.")
         )
-        with st.form("open-folder", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
-            text = st.text_input(_("Folder, zip or CSV on this computer"), placeholder=_example(), key="folder-typed")
-            submitted = st.form_submit_button(_("Open"), type="primary", icon=":material/folder_open:")
-        if submitted:
-            with guard():
-                open_folder(folders.typed_place(text))
-        with st.container(horizontal=True):
-            if st.button(_("Browse…"), icon=":material/search:"):
-                folders.browse(open_folder)
-            _recent()
+        shared = access.current().shared
+        if not shared:
+            _by_path()
         with st.expander(_("What such a folder looks like"), icon=":material/account_tree:"):
             st.code(_layout(), language=None)
             st.caption(
@@ -48,9 +39,38 @@ def draw() -> None:
                     "are understood, too: you are shown how, and choose."
                 )
             )
-        with st.expander(_("Upload a small folder through the browser"), icon=":material/upload:", on_change="rerun") as upload:
+        # Whoever joined over the network has no other door, so it stands open.
+        with st.expander(
+            _("Send pictures through the browser"),
+            icon=":material/upload:",
+            expanded=shared,
+            on_change="rerun",
+            key="upload-door",
+        ) as upload:
             if upload.open:
-                _upload()
+                uploading.draw_new()
+        with st.expander(
+            _("Take pictures with the camera"),
+            icon=":material/photo_camera:",
+            expanded=shared,
+            on_change="rerun",
+            key="camera-door",
+        ) as photos:
+            if photos.open:
+                camera.draw_new()
+
+
+def _by_path() -> None:
+    with st.form("open-folder", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
+        text = st.text_input(_("Folder, zip or CSV on this computer"), placeholder=_example(), key="folder-typed")
+        submitted = st.form_submit_button(_("Open"), type="primary", icon=":material/folder_open:")
+    if submitted:
+        with guard():
+            open_folder(folders.typed_place(text))
+    with st.container(horizontal=True):
+        if st.button(_("Browse…"), icon=":material/search:"):
+            folders.browse(open_folder)
+        _recent()
 
 
 def draw_sample() -> None:
@@ -70,7 +90,11 @@ def draw_sample() -> None:
 
 
 def open_folder(place: Path) -> None:
-    """Go on to the project of a folder, archive or table; where a new one is unclear, ask first how its classes are told."""
+    """Go on to the project of a folder, archive or table; where a new one is unclear, ask first how its classes are told.
+
+    Raises AccessError while the pages are shared.
+    """
+    access.check_disk_may_be_seen()
     project = Project.known(place)
     if project is None:
         if reading.understood(place).unclear:
@@ -127,37 +151,6 @@ def _recent() -> None:
     if chosen is not None:
         with guard():
             open_folder(chosen)
-
-
-def _upload() -> None:
-    from transfer_core.data.uploads import save_upload
-    from transfer_core.images.decode import EXTENSIONS
-
-    st.caption(
-        _("Choose the folder itself. Up to {count} pictures of up to {size} MB; for more, give the folder's path above.").format(
-            count=_MOST_FILES, size=st.get_option("server.maxUploadSize")
-        )
-    )
-    # A new key after each import takes the files out of what the browser sends with every click.
-    generation = st.session_state.setdefault(_UPLOADS, 0)
-    files = st.file_uploader(
-        _("Folder with your pictures"), type=sorted(EXTENSIONS), accept_multiple_files="directory", key=f"upload-{generation}"
-    )
-    if not files:
-        return
-    if len(files) > _MOST_FILES:
-        raise DataError(
-            _("These are {count} files, more than the {most} that can be uploaded.").format(count=len(files), most=_MOST_FILES),
-            code="upload-too-large",
-            fix=_("Give the folder's path instead: then nothing needs to be copied."),
-        )
-    if st.button(_("Open these {count} pictures").format(count=len(files)), type="primary", icon=":material/upload:"):
-        name = files[0].name.replace("\\", "/").split("/")[0] or _("pictures")
-        with guard():
-            with st.spinner(_("Taking in the pictures…")):
-                project = save_upload(name, ((file.name, file.getvalue()) for file in files))
-            st.session_state[_UPLOADS] = generation + 1
-            begin(project)
 
 
 def _example() -> str:

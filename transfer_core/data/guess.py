@@ -15,7 +15,7 @@ from transfer_core.data.reading import Depth, Reading, Source
 from transfer_core.data.sources import check_door, guessed_columns, source_of_table
 from transfer_core.errors import DataError
 from transfer_core.i18n import _, ngettext
-from transfer_core.images.decode import EXTENSIONS
+from transfer_core.images.formats import EXTENSIONS
 
 LOOKED_AT = 20_000  # files; a folder of a hundred thousand is understood by fewer, and sooner
 EXAMPLE_CLASSES, EXAMPLES = 6, 2  # of so many classes, so many pictures each

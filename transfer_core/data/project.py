@@ -183,6 +183,12 @@ class Project:
         self.sources.append(source)
         self._write()
 
+    def read_as(self, folder: Path, reading: Reading) -> None:
+        """Tell the classes of the source in `folder` by `reading`, from the next scan on."""
+        known = Project.open(self.folder).sources
+        self.sources = [replace(source, reading=reading) if source.folder == folder else source for source in known]
+        self._write()
+
     @property
     def table(self) -> SampleTable:
         """The sample table."""

@@ -20,5 +20,7 @@ def phase_title(name: str) -> str:
         "train": _("Training"),
         "choose": _("Choosing the best model"),
         "evaluate": _("Evaluating"),
+        "map": _("Arranging the pictures"),
+        "copy": _("Copying the pictures"),
     }
     return titles.get(name, name)
