@@ -45,7 +45,7 @@ WITH_TORCH = (
     "transfer_core.training",
 )
 # But these pages and commands draw forms and start runs with.
-WITHOUT_TORCH = ("transfer_core.training.settings", "transfer_core.training.context")
+WITHOUT_TORCH = ("transfer_core.training.settings", "transfer_core.training.context", "transfer_core.training.samples")
 FILES = sorted(path for path in CORE.rglob("*.py") if "_app" not in path.parts)
 
 
