@@ -74,6 +74,11 @@ def read_json(path: Path, error: type[TransferError] = TransferError) -> Any:
         raise error(_("{file} can't be read: {reason}.").format(file=path, reason=cause), file=path) from cause
 
 
+def as_cell(text: str) -> str:
+    """`text` for a cell of a CSV, so that a spreadsheet takes it for text and never for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
+
+
 def digest_of(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimals; raises OSError."""
     with path.open("rb") as file:

@@ -17,7 +17,7 @@ from pages.ui.words import one_line
 from transfer_core.data.project import Project
 from transfer_core.evaluation.results import Answered, Results
 from transfer_core.i18n import _
-from transfer_core.images.decode import EXTENSIONS
+from transfer_core.images.formats import EXTENSIONS
 from transfer_core.models.answer import AnswerProcess
 from transfer_core.models.predict import Prediction
 from transfer_core.runs.automatic import model_of

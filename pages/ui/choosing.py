@@ -11,6 +11,7 @@ import streamlit as st
 
 from pages.ui import jobs_view, progress, tables, watch, words
 from pages.ui.backbones import choose
+from pages.ui.changed import Stamp, table_stamp
 from pages.ui.guard import guard, show_error
 from pages.ui.shortlist import SUGGESTED
 from pages.ui.words import plain
@@ -178,18 +179,9 @@ def _is_chosen(row: Row, settings: RunSettings) -> bool:
 
 def _fingerprint(project: Project) -> str:
     """Of the pictures as they are now; worked out again only when the table's files changed."""
-    file = project.table.file
-    return _fingerprint_of(project.folder, tuple(_changed(Path(f"{file}{end}")) for end in ("", "-wal")))
+    return _fingerprint_of(project.folder, table_stamp(project))
 
 
 @lru_cache(20)
-def _fingerprint_of(folder: Path, changed: tuple[tuple[int, int], ...]) -> str:
+def _fingerprint_of(folder: Path, changed: Stamp) -> str:
     return Project.open(folder).table.fingerprint()
-
-
-def _changed(file: Path) -> tuple[int, int]:
-    try:
-        status = file.stat()
-    except OSError:
-        return (0, 0)
-    return (status.st_mtime_ns, status.st_size)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import gallery, pictures, tables
+from pages.ui import tables
 from pages.ui.guard import fragment, show_error, show_warning
-from pages.ui.words import one_line, plain
+from pages.ui.words import one_line, percent, plain
 from transfer_core.data import scanning
 from transfer_core.data.project import Project
 from transfer_core.data.samples import ClassCount
 from transfer_core.errors import DataError, TransferError
 from transfer_core.i18n import _, ngettext
 
-_SHOWN = 24
 _LEFT_OUT_SHOWN = 50
 _MANY_CLASSES = 8
-_FEW = 10  # pictures of a class, below which its accuracy is mostly chance
 _TICK = 0.5  # seconds
 
 
@@ -40,7 +38,14 @@ def _watch(project: Project, known: str) -> None:
     state = scanning.state(project)
     if state.status == "running":
         done = _("{done} of {total}").format(done=f"{state.done:,}", total=f"{state.total:,}") if state.total else ""
-        text = " · ".join(filter(None, [_("Looking through your pictures"), done]))
+        what = {
+            "unpack": _("Unpacking the archive"),
+            "scan": _("Looking through your pictures"),
+            "look": _("Looking for pictures that show the same"),
+        }[state.doing]
+        if state.doing == "unpack" and state.total:
+            done = percent(state.done / state.total)
+        text = " · ".join(filter(None, [what, done]))
         st.progress(state.done / state.total if state.total else 0.0, text=text)
     if state.status != known:
         st.rerun()
@@ -67,54 +72,7 @@ def draw_verdict(project: Project, counts: list[ClassCount]) -> bool:
     except DataError as error:
         show_warning(error)
         return False
-    few = [count.label for count in counts if count.total < _FEW]
-    if few:
-        names = ", ".join(plain(label) for label in few[:5]) + ("…" if len(few) > 5 else "")
-        st.warning(
-            _(
-                "Fewer than {few} pictures of: {names}. It works, but how often the result is right will be uncertain. "
-                "More pictures help most."
-            ).format(few=_FEW, names=names),
-            icon=":material/lightbulb:",
-        )
     return True
-
-
-def draw_counts(counts: list[ClassCount]) -> None:
-    """Draw how many pictures each class has, and how they are divided."""
-    if not counts:
-        return
-    st.header(_("Classes"), anchor=False)
-    most = max(count.total for count in counts)
-    tables.draw(
-        [_("Class"), _("Learning"), _("Checking"), _("Testing"), _("All")],
-        [[count.label, *(f"{number:,}" for number in (count.train, count.val, count.test, count.total))] for count in counts],
-        [(count.total / most, 0.0) for count in counts],
-    )
-    st.caption(
-        _(
-            "Learning: the program learns from these. Checking: it checks itself on these while learning. "
-            "Testing: looked at once, at the end."
-        )
-    )
-
-
-def draw_pictures(project: Project, counts: list[ClassCount]) -> None:
-    """Draw a pageful of the pictures of a class."""
-    if not counts:
-        return
-    st.header(_("Pictures"), anchor=False)
-    totals = {count.label: count.total for count in counts}
-    label = choose_class(list(totals), "shown-class")
-    total = totals[label]
-    page = st.pagination(-(-total // _SHOWN), key=f"page-{label}") if total > _SHOWN else 1
-    shown = project.table.samples(label=label, offset=(page - 1) * _SHOWN, limit=_SHOWN)
-    images = pictures.thumbnails(project.cache, [(sample.path, sample.content) for sample in shown])
-    tiles = [
-        gallery.Tile(image, sample.path.name, split_name(sample.split), alt=label)
-        for sample, image in zip(shown, images, strict=True)
-    ]
-    gallery.draw(tiles, _("Pictures of {name}").format(name=one_line(label)))
 
 
 def choose_class(labels: list[str], key: str) -> str:
@@ -126,11 +84,6 @@ def choose_class(labels: list[str], key: str) -> str:
     else:
         chosen = st.selectbox(_("Class"), labels, format_func=one_line, key=key)
     return chosen if chosen in labels else labels[0]
-
-
-def split_name(split: str | None) -> str:
-    """What a picture is for."""
-    return {"train": _("for learning"), "val": _("for checking"), "test": _("for testing")}.get(split or "", "")
 
 
 def draw_left_out(project: Project) -> None:

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from transfer_core.cli import main
-from transfer_core.cli.copies import copy_beside, folder_name
-from transfer_core.cli.predict import as_text, pictures
+from transfer_core.cli.copies import copy_beside
+from transfer_core.cli.predict import pictures
 from transfer_core.errors import ModelError
+from transfer_core.files import as_cell
 from transfer_core.models import predict as models_predict
 from transfer_core.models.predict import Prediction
 
@@ -99,8 +100,8 @@ def test_table(answer: Answer, mixed: Path, tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize("cell", ["=A1", "+1", "-1", "@x", "\tx", "\rx"])
 def test_no_formulas(cell: str) -> None:
-    assert as_text(cell) == "'" + cell
-    assert as_text("a" + cell) == "a" + cell
+    assert as_cell(cell) == "'" + cell
+    assert as_cell("a" + cell) == "a" + cell
 
 
 def test_a_table_named_like_a_picture(answer: Answer, mixed: Path) -> None:
@@ -136,28 +137,6 @@ def test_copies_never_overwrite(tmp_path: Path) -> None:
     with pytest.raises(OSError):
         copy_beside(tmp_path / "nowhere.png", folder)
     assert sorted(path.name for path in folder.iterdir()) == ["a (2).png", "a.png"]
-
-
-@pytest.mark.parametrize(
-    ("label", "name"),
-    [
-        ("cat", "cat"),
-        ("小猫", "小猫"),
-        ("a/b", "a_b"),
-        ("..", "_"),
-        ("../x", "_.._x"),
-        ("", "_"),
-        (".", "_"),
-        ("end. ", "end"),
-        (".git", "_.git"),
-        ("CON", "_CON"),
-        ("nul.txt", "_nul.txt"),
-        ("a:b*?", "a_b__"),
-        ("x\x1b[2J", "x_[2J"),
-    ],
-)
-def test_folder_names(label: str, name: str) -> None:
-    assert folder_name(label) == name
 
 
 def test_nothing_to_look_at(answer: Answer, tmp_path: Path) -> None:

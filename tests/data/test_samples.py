@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -210,3 +212,57 @@ def test_a_table_of_a_later_program_is_refused(table: SampleTable) -> None:
     with pytest.raises(DataError) as caught:
         table.count()
     assert caught.value.code == "newer-schema"
+
+
+def test_what_pages_look_at_all_at_once(table: SampleTable) -> None:
+    """Excluded pictures have a place on a map too; those in use are found by content; an edit does not change the extent."""
+    exclude(table, "cat/1")
+    assert {(content, label) for _id, content, label in table.usable()} == {
+        (s.content, s.label) for state in ("in", "excluded") for s in table.samples(state=state)
+    }
+    asked = [row("cat/0")["content"], row("cat/1")["content"], "ff"]
+    found = table.of_contents([str(content) for content in asked])
+    assert [(label, relative) for _id, _content, label, relative in found] == [("cat", "cat/0")]
+    before = table.extent()
+    assert before == (8, max(s.id for s in table.samples(state=None)))
+    exclude(table, "cat/2")
+    assert table.extent() == before
+    table.replace([row("cat/new")])
+    assert table.extent() != before
+
+
+def test_examples_are_from_all_over_a_class_and_always_the_same(table: SampleTable) -> None:
+    table.replace([row(f"cat/more{n}", content=f"{97 * n % 256:02x}") for n in range(40)])
+    settle(table, NONE_HELD_OUT)
+    exclude(table, "dog/0")
+    examples = table.examples(["cat", "dog", "none"], 8)
+    assert [len(examples[label]) for label in ("cat", "dog", "none")] == [8, 2, 0]
+    assert all(sample.label == label and sample.state == "in" for label, few in examples.items() for sample in few)
+    assert examples == table.examples(["cat", "dog", "none"], 8)
+    assert [s.relative for s in examples["cat"]] != [s.relative for s in table.samples(label="cat", limit=8)]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{}, {"state": None}, {"label": "cat"}, {"split": "val"}, {"state": "excluded"}, {"label": "cat", "split": "train"}],
+    ids=str,
+)
+def test_a_page_is_found_without_sorting(table: SampleTable, asked: dict[str, str | None]) -> None:
+    """Of 100,000 pictures the last page comes as quickly as the first: the table is walked in an order that is there already."""
+    statements: list[str] = []
+    plain = table.connect
+
+    @contextmanager
+    def traced() -> Iterator[sqlite3.Connection]:
+        with plain() as connection:
+            connection.set_trace_callback(statements.append)
+            yield connection
+
+    table.connect = traced  # type: ignore[method-assign]
+    table.samples(**asked, offset=2, limit=2)  # type: ignore[arg-type]
+    table.count(**asked)  # type: ignore[arg-type]
+    with plain() as connection:
+        asking = [statement for statement in statements if statement.startswith("SELECT")]
+        plans = [row[3] for statement in asking for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
+    assert len(asking) == 2 and all("INDEX" in plan for plan in plans), plans
+    assert not [plan for plan in plans if "TEMP B-TREE" in plan]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import shape_picture
+from transfer_core.advice.findings import kept_findings
 from transfer_core.backbones import weights
 from transfer_core.backbones.catalogue import STARTER_FILE
 from transfer_core.data.project import Project
@@ -91,6 +92,34 @@ def test_the_fingerprint_is_of_pictures_classes_and_splits(project: Project) -> 
     assert project.table.fingerprint() != before
 
 
+def test_a_map_says_how_far_it_can_be_believed(project: Project, told: Told, emit: Callable[..., None]) -> None:
+    from transfer_core.advice.map_file import read_map
+
+    report = KINDS["map"]({"project": str(project.folder)}, emit, going_on)
+    assert json.loads(json.dumps(report)) == report
+    assert report["pictures"] == 30 and report["backbone"] == "starter" and 0 < report["kept"] <= 1
+    assert [fields["name"] for event, fields in told if event == "phase"] == ["decode", "features", "map"]
+    drawn = read_map(project)
+    assert drawn is not None and len(drawn.contents) == 30
+
+
+@pytest.mark.parametrize("kind", ["map", "copy"])
+def test_work_on_pictures_can_be_stopped(
+    project: Project, tmp_path: Path, told: Told, emit: Callable[..., None], kind: str
+) -> None:
+    arguments = {"project": str(project.folder), "folder": str(tmp_path / "copy")}
+    with pytest.raises(RunError) as stopped:
+        KINDS[kind](arguments, emit, lambda: True)
+    assert stopped.value.code == "stopped" and not list(tmp_path.glob("copy/*/*.jpg"))
+
+
+def test_copies_are_told_as_plain_data(project: Project, tmp_path: Path, told: Told, emit: Callable[..., None]) -> None:
+    report = KINDS["copy"]({"project": str(project.folder), "folder": str(tmp_path / "copy"), "by_split": True}, emit, going_on)
+    assert json.loads(json.dumps(report)) == json.loads(json.dumps(report | {"missing": []})) and report["pictures"] == 30
+    assert {path.name for path in (tmp_path / "copy").iterdir()} == {"train", "val", "test"}
+    assert told[0] == ("phase", {"name": "copy"}) and told[-1][1]["done"] == 30
+
+
 def test_a_look_at_a_file_keeps_nothing(emit: Callable[..., None], tmp_path: Path) -> None:
     report = KINDS["inspect"]({"file": str(STARTER_FILE), "backbone": None}, emit, going_on)
     assert json.loads(json.dumps(report)) == report
@@ -119,3 +148,19 @@ def test_a_phase_is_told_once(told: Told, emit: Callable[..., None]) -> None:
     for name in ("decode", "decode", "features", "features", "decode"):
         phases.enter(name)
     assert [fields["name"] for _event, fields in told] == ["decode", "features", "decode"]
+
+
+def test_a_check_keeps_its_findings_with_the_project(project: Project, told: Told, emit: Callable[..., None]) -> None:
+    source = project.sources[0].folder
+    (source / "circle" / "copy.jpg").write_bytes((source / "circle" / "3.jpg").read_bytes())
+    report = KINDS["check"]({"project": str(project.folder)}, emit, going_on)
+    kept = kept_findings(project)
+    assert kept is not None and report == {"findings": len(kept.found), "backbone": "starter"}
+    assert "duplicates" in {finding.check for finding in kept.found}
+    assert [fields["name"] for event, fields in told if event == "phase"] == ["scan", "look", "decode", "features", "head"]
+
+
+def test_a_check_that_is_stopped_says_so(project: Project, emit: Callable[..., None]) -> None:
+    with pytest.raises(RunError) as caught:
+        KINDS["check"]({"project": str(project.folder)}, emit, lambda: True)
+    assert caught.value.code == "stopped"

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import filecmp
-import re
 import shutil
 from collections.abc import Iterable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from transfer_core.data.folder_names import folder_name
 from transfer_core.errors import storage_error
 from transfer_core.i18n import _
 
 if TYPE_CHECKING:
     from transfer_core.models.predict import Prediction
-
-# Names that Windows keeps for devices, whatever their extension.
-RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
 def copying(answers: Iterable[Prediction], folder: Path) -> Iterator[Prediction]:
@@ -32,15 +29,6 @@ def copying(answers: Iterable[Prediction], folder: Path) -> Iterator[Prediction]
             except OSError as error:
                 raise storage_error(error, target / answer.file.name) from error
         yield answer
-
-
-def folder_name(label: str) -> str:
-    """A name that every system takes for a folder, and that leads nowhere else."""
-    name = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]', "_", label).strip().rstrip(". ")
-    name = name.encode("utf-8", "replace").decode()[:100]
-    if not name or name.startswith(".") or RESERVED.fullmatch(name):
-        return f"_{name}"
-    return name
 
 
 def copy_beside(file: Path, folder: Path) -> Path:

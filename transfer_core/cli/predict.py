@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from transfer_core.cli import output
 from transfer_core.cli.words import Commands, add_command
 from transfer_core.errors import DataError, TransferError
-from transfer_core.files import write_whole
+from transfer_core.files import as_cell, write_whole
 from transfer_core.i18n import _, ngettext
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
 
 def pictures(paths: Iterable[Path]) -> Iterator[Path]:
     """The files given, and in the folders given those that have a picture's extension, in the order of their names."""
-    from transfer_core.images.decode import EXTENSIONS
+    from transfer_core.images.formats import EXTENSIONS
 
     for path in paths:
         if not path.is_dir():
@@ -87,21 +87,16 @@ def write_csv(file: BinaryIO, answers: Iterable[Prediction]) -> None:
     table.writerow(COLUMNS)
     for answer in answers:
         if answer.error:
-            table.writerow([as_text(str(answer.file)), "", "", "", as_text(answer.error["message"])])
+            table.writerow([as_cell(str(answer.file)), "", "", "", as_cell(answer.error["message"])])
         else:
             refused = "true" if answer.refused else "false"
-            table.writerow([as_text(str(answer.file)), as_text(answer.label or ""), f"{answer.confidence:.6f}", refused, ""])
+            table.writerow([as_cell(str(answer.file)), as_cell(answer.label or ""), f"{answer.confidence:.6f}", refused, ""])
     text.flush()
     text.detach()  # or it would close the file with itself
 
 
-def as_text(cell: str) -> str:
-    """`cell` so that a spreadsheet takes it for text."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else cell
-
-
 def _check_csv(file: Path | None) -> None:
-    from transfer_core.images.decode import EXTENSIONS
+    from transfer_core.images.formats import EXTENSIONS
 
     # What the shell makes of `--csv *.jpg`: the first picture would be overwritten.
     if file is not None and file.suffix.lower() in EXTENSIONS:

@@ -43,7 +43,9 @@ CREATE TABLE samples (
   reason TEXT,
   UNIQUE (source, relative)
 );
-CREATE INDEX samples_by_class ON samples (state, label, split);
+-- The first two hold all that pages count by and walk over: what a page skips is never read from the table itself.
+CREATE INDEX samples_by_class ON samples (label, state, split);
+CREATE INDEX samples_by_state ON samples (state, label, source, relative, split);
 CREATE INDEX samples_in_order ON samples (label, source, relative);
 CREATE INDEX samples_by_content ON samples (content);
 CREATE INDEX samples_by_group ON samples (grouping);

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from transfer_core.backbones.weights import fetch
 from transfer_core.data.project import Project
 from transfer_core.errors import RunError
 from transfer_core.i18n import _
+from transfer_core.processes import usable_cores
+from transfer_core.runs.last_backbone import weights_at_hand, weights_of_last_run
 from transfer_core.training.context import Stopped
 
 if TYPE_CHECKING:
+    from transfer_core.advice.findings import Findings
+    from transfer_core.advice.map_file import PictureMap
     from transfer_core.advice.measuring import Progress
+    from transfer_core.advice.picture_map import Tell
+    from transfer_core.data.export import Copied
     from transfer_core.training.context import Emit
 
     ShouldStop = Callable[[], bool]
+    Checkpoint = Callable[[], None]
     Kind = Callable[[dict[str, Any], Emit, ShouldStop], dict[str, Any]]
+
+T = TypeVar("T")
 
 
 def fetch_weights(arguments: dict[str, Any], emit: Emit, should_stop: ShouldStop) -> dict[str, Any]:
@@ -84,6 +94,78 @@ def choose_backbone(arguments: dict[str, Any], emit: Emit, should_stop: ShouldSt
     return found.as_data() | {"fingerprint": fingerprint}
 
 
+def check_pictures(arguments: dict[str, Any], emit: Emit, should_stop: ShouldStop) -> dict[str, Any]:
+    """Have the doctor examine the project in `arguments["project"]`, with the backbone of its last training if that is here.
+
+    The report says how many findings there are; they themselves are kept with the project. What was computed when it is stopped stays on
+    the disk. Raises DataError and StorageError, RunError (stopped).
+    """
+    from transfer_core.advice.doctor import examine
+
+    project = Project.open(Path(str(arguments["project"])))
+
+    last = weights_of_last_run(project.folder)
+
+    def work(tell: Tell, checkpoint: Checkpoint) -> Findings:
+        return examine(project, last.backbone if last else None, progress=tell, checkpoint=checkpoint)
+
+    findings = _as_asked(emit, should_stop, work)
+    return {"findings": len(findings.found), "backbone": findings.backbone}
+
+
+def draw_map(arguments: dict[str, Any], emit: Emit, should_stop: ShouldStop) -> dict[str, Any]:
+    """The map of the pictures of the project in `arguments["project"]`, by the backbone of its last run, else the starter.
+
+    The report says how many pictures are on it and how far nearness there can be believed. Raises DataError, RunError (stopped).
+    """
+    from transfer_core.advice.picture_map import make_map
+
+    project = Project.open(Path(str(arguments["project"])))
+    weights, threads = weights_at_hand(project.folder), usable_cores()
+
+    def work(tell: Tell, checkpoint: Checkpoint) -> PictureMap:
+        return make_map(project, weights, threads, tell, checkpoint)
+
+    made = _as_asked(emit, should_stop, work)
+    return {"pictures": len(made.contents), "backbone": made.backbone, "kept": round(made.kept, 4)}
+
+
+def copy_pictures(arguments: dict[str, Any], emit: Emit, should_stop: ShouldStop) -> dict[str, Any]:
+    """Copy the pictures in use of the project in `arguments["project"]` into `arguments["folder"]`, one folder a class, `by_split` or not.
+
+    Raises DataError for a folder that may not be written to, StorageError, RunError (stopped); what was copied by then stays.
+    """
+    from transfer_core.data.export import to_folders
+
+    project = Project.open(Path(str(arguments["project"])))
+    folder, by_split = Path(str(arguments["folder"])), bool(arguments.get("by_split"))
+
+    def work(tell: Tell, checkpoint: Checkpoint) -> Copied:
+        return to_folders(project, folder, by_split, partial(tell, "copy"), checkpoint)
+
+    return _as_asked(emit, should_stop, work).as_data()
+
+
+def _as_asked(emit: Emit, should_stop: ShouldStop, work: Callable[[Tell, Checkpoint], T]) -> T:
+    """What `work(tell, checkpoint)` comes to, its progress told with the time left; raises RunError (stopped) once it is asked to stop."""
+    phases = PhaseTeller(emit)
+    paces: dict[str, Pace] = defaultdict(Pace)
+
+    def tell(phase: str, done: int, total: int) -> None:
+        phases.enter(phase)
+        speed = paces[phase].speed(done)
+        emit("progress", done=done, total=total, eta_seconds=round((total - done) / speed, 1) if speed else None)
+
+    def checkpoint() -> None:
+        if should_stop():
+            raise Stopped
+
+    try:
+        return work(tell, checkpoint)
+    except Stopped:
+        raise RunError(_("It was stopped."), code="stopped") from None
+
+
 def inspect_file(arguments: dict[str, Any], emit: Emit, should_stop: ShouldStop) -> dict[str, Any]:
     """What the file of weights in `arguments["file"]` is good for; raises WeightsError for what can't be read."""
     from transfer_core.backbones.inspection import inspect_weights
@@ -114,18 +196,23 @@ class PhaseTeller:
     def __init__(self, emit: Emit):
         self._emit, self._last = emit, ""
 
-    def enter(self, name: str) -> None:
-        """The work is in phase `name` now."""
-        if name != self._last:
+    def enter(self, name: str) -> bool:
+        """The work is in phase `name` now; returns whether that is new."""
+        new = name != self._last
+        if new:
             self._emit("phase", name=name)
             self._last = name
+        return new
 
 
 # A kind is given the job's arguments, its `emit`, and what says that it was asked to stop; it returns the job's report.
 KINDS: dict[str, Kind] = {
+    "check": check_pictures,
     "choose": choose_backbone,
+    "copy": copy_pictures,
     "fetch": fetch_weights,
     "inspect": inspect_file,
+    "map": draw_map,
     "timm": prepare_timm,
 }
 

@@ -1,0 +1,28 @@
+"""Whether files changed since they were looked at, so that what follows from them is worked out again only then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from transfer_core.data.project import Project
+
+Stamp = tuple[tuple[int, int], ...]
+
+
+def stamp(*files: Path) -> Stamp:
+    """Time and size of each file, zeros for one that is not there: another one when any of them changed."""
+    return tuple(_of(file) for file in files)
+
+
+def table_stamp(project: Project, *files: Path) -> Stamp:
+    """The stamp of a project's table, its write-ahead log included, and of `files`."""
+    table = project.table.file
+    return stamp(table, Path(f"{table}-wal"), *files)
+
+
+def _of(file: Path) -> tuple[int, int]:
+    try:
+        status = file.stat()
+    except OSError:
+        return (0, 0)
+    return (status.st_mtime_ns, status.st_size)
