@@ -125,6 +125,11 @@ def test_torch_is_imported_only_where_it_trains() -> None:
     assert loaded_after(modules, "torch", "torchvision", "streamlit") == []
 
 
+def test_a_quick_run_does_without_torchvision() -> None:
+    """It loads for as long as torch itself, which is longer than a few pictures take from the first to the model."""
+    assert loaded_after(["transfer_core.training.execute"], "torchvision", "torch._dynamo") == []
+
+
 def test_predicting_imports_nothing_that_takes_long() -> None:
     modules = ["transfer_core.cli", "transfer_core.models.predict"]
     assert loaded_after(modules, "torch", "torchvision", "streamlit", "pydantic", "pandas", "onnx", "scipy") == []
