@@ -35,7 +35,9 @@ def generate(folder: Path, count: int) -> Path:
     for number in range(min(count, CLASSES)):
         file(folder, number).parent.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor() as pool:
-        list(pool.map(_write, *zip(*((folder, start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)), strict=True)))
+        list(
+            pool.map(_write, *zip(*((folder, start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)), strict=True))
+        )
     return folder
 
 

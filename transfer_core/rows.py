@@ -57,6 +57,10 @@ class RowStore:
     def __contains__(self, key: str) -> bool:
         return key in self._index
 
+    def keys(self) -> list[str]:
+        """The keys, in the order of their rows."""
+        return list(self._index)
+
     def missing(self, keys: Iterable[str]) -> list[str]:
         """The keys without a row, each once, in order."""
         return [key for key in dict.fromkeys(keys) if key not in self._index]

@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.ui import tables
 from pages.ui.guard import fragment, show_error, show_warning
-from pages.ui.words import one_line, plain
+from pages.ui.words import one_line, percent, plain
 from transfer_core.data import scanning
 from transfer_core.data.project import Project
 from transfer_core.data.samples import ClassCount
@@ -39,7 +39,14 @@ def _watch(project: Project, known: str) -> None:
     state = scanning.state(project)
     if state.status == "running":
         done = _("{done} of {total}").format(done=f"{state.done:,}", total=f"{state.total:,}") if state.total else ""
-        text = " · ".join(filter(None, [_("Looking through your pictures"), done]))
+        what = {
+            "unpack": _("Unpacking the archive"),
+            "scan": _("Looking through your pictures"),
+            "look": _("Looking for pictures that show the same"),
+        }[state.doing]
+        if state.doing == "unpack" and state.total:
+            done = percent(state.done / state.total)
+        text = " · ".join(filter(None, [what, done]))
         st.progress(state.done / state.total if state.total else 0.0, text=text)
     if state.status != known:
         st.rerun()

@@ -39,9 +39,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     return calls
 
 
-def test_a_table_and_a_sentence(asked: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["backbones", "--for", "flowers", "--minutes", "2", "--download"]) == 0
-    assert asked == [(Path("flowers"), True, 120.0)]
+def test_a_table_and_a_sentence(
+    asked: list[tuple[Any, ...]], pictures: Path, own_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["backbones", "--for", str(pictures), "--minutes", "2", "--download"]) == 0
+    assert asked == [(own_home / "pictures", True, 120.0)]
     captured = capsys.readouterr()
     lines = captured.out.splitlines()
     assert "recommended" in lines[1] and "90.0 % (83-94)" in lines[1] and "~2.0" in lines[1]
@@ -49,8 +51,8 @@ def test_a_table_and_a_sentence(asked: list[tuple[Any, ...]], capsys: pytest.Cap
     assert "100" in captured.err and "400" in captured.err
 
 
-def test_the_catalogues_objects_in_their_order(asked: list[tuple[Any, ...]], answer: Answer) -> None:
-    code, data = answer("backbones", "--for", "flowers")
+def test_the_catalogues_objects_in_their_order(asked: list[tuple[Any, ...]], pictures: Path, answer: Answer) -> None:
+    code, data = answer("backbones", "--for", pictures)
     assert code == 0
     assert [(each["name"], each["rank"], each["recommended"], each["here"]) for each in data] == [
         ("resnet18", 1, True, True),

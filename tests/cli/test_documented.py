@@ -13,7 +13,7 @@ from transfer_core.cli.parser import build_parser
 DOCS = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
 CONTRACT = {
     "app": "PROJECT --port --host --no-browser",
-    "train": "DATA --test --plan --backbone --weights --config --set --out --device --threads --seed --json",
+    "train": "DATA --test --labels --group --plan --backbone --weights --config --set --out --device --threads --seed --json",
     "predict": "MODEL PATH --csv --copy-into --json",
     "evaluate": "MODEL DATA --json",
     "backbones": "--for --download --minutes --json",

@@ -395,3 +395,48 @@ def test_real_photographs_decode_quickly_enough(shared: Path) -> None:
         header = inspect(file.read_bytes(), file.name)
         assert abs(header.width / header.height - image.width / image.height) < 0.05
     assert time.process_time() - start < 5
+
+
+@pytest.mark.skipif("AVIF" not in decode.FORMATS, reason="this Pillow was built without AVIF")
+def test_avif_comes_in_by_the_same_door(tmp_path: Path) -> None:
+    """Upright, on white, first frame only, capped, and a sentence for what is broken."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    plain = encoded(quarters((600, 400)), "AVIF", quality=95)
+    assert_quarters(open_rgb(plain), within=12)
+    assert inspect(plain, "x").format == "AVIF"
+    turned = encoded(quarters((600, 400)).transpose(Image.Transpose.ROTATE_90), "AVIF", quality=95, exif=exif)
+    assert_quarters(open_rgb(turned), within=12)
+    assert (inspect(turned, "x").width, inspect(turned, "x").height) == (600, 400)
+    clear = quarters().convert("RGBA")
+    clear.putalpha(0)
+    assert open_rgb(encoded(clear, "AVIF")).getpixel((5, 5)) == (255, 255, 255)
+    moving = encoded(quarters((600, 400)), "AVIF", quality=95, save_all=True, append_images=[Image.new("RGB", (600, 400))])
+    assert_quarters(open_rgb(moving), within=12)
+    assert inspect(moving, "x").animated
+    for length in (10, 100, len(plain) // 2, len(plain) - 5):
+        with pytest.raises(ImageError):
+            open_rgb(plain[:length])
+
+
+def test_avif_is_capped_before_its_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The size in the header decides."""
+    if "AVIF" not in decode.FORMATS:
+        pytest.skip("this Pillow was built without AVIF")
+    data = encoded(quarters((600, 400)), "AVIF")
+    monkeypatch.setattr(decode, "MAX_PIXELS", 600 * 400 - 1)
+    for door in (open_rgb, lambda data: inspect(data, "x")):
+        with pytest.raises(ImageError) as caught:
+            door(data)
+        assert caught.value.code == "too-large"
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"heix", b"mif1", b"msf1"])
+def test_a_phones_picture_is_told_as_one(brand: bytes, tmp_path: Path) -> None:
+    """HEIC by its content, also where it is called .jpg, with what to do about it."""
+    file = tmp_path / "IMG_0001.jpg"
+    file.write_bytes(b"\0\0\0\x18ftyp" + brand + bytes(40))
+    for source in (file, file.read_bytes()):
+        with pytest.raises(ImageError) as caught:
+            open_rgb(source)
+        assert caught.value.code == "heic" and "Most Compatible" in (caught.value.fix or "")

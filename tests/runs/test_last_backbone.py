@@ -16,9 +16,7 @@ from transfer_core.runs.last_backbone import weights_at_hand
 from transfer_core.training.settings import RunSettings
 
 
-def test_the_newest_run_whose_weights_are_here(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_newest_run_whose_weights_are_here(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The starter before there is any; a run that never began, or whose weights went, counts for nothing."""
     assert weights_at_hand(project.folder).backbone == STARTER
     here = [KeptWeights("resnet18", digest * 64, tmp_path / digest, "") for digest in "ab"]

@@ -75,7 +75,7 @@ def test_a_given_validation_set_is_the_only_fold() -> None:
 
 def test_many_samples_have_one_fold(monkeypatch: pytest.MonkeyPatch) -> None:
     """With many, the project's validation split is held out once."""
-    monkeypatch.setattr(folding, "MANY", 10)
+    monkeypatch.setattr(folding, "MOST_CROSS_VALIDATED", 10)
     samples = [*of(a=6, b=6), sample("a", 50, split="val"), sample("b", 51, split="val")]
     assert assign_folds(RunSamples(samples), seed=0).tolist() == [-1] * 12 + [0, 0]
 

@@ -32,7 +32,7 @@ def test_a_quick_run_from_folder_to_model(pictures, run, kept) -> None:
     assert report["val"]["accuracy"] > 0.6  # colours and shapes: even random features tell them apart
     assert set(report["seconds"]) >= {"total", "decode", "features", "train", "evaluate"}
     phases = [event["name"] for event in ran.told("phase")]
-    assert phases == ["scan", "weights", "graph", "decode", "features", "head", "evaluate"]
+    assert phases == ["scan", "look", "weights", "graph", "decode", "features", "head", "evaluate"]
     model = Model.read(ran.model)
     assert model.scores["val"] == report["val"] and model.scores["how_val"] == "out-of-fold"
     assert model.calibration["count"] == 30 and model.backbone["digest"] == kept.digest and not model.backbone["trained"]

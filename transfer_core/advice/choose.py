@@ -14,6 +14,7 @@ from transfer_core.advice.candidates import Candidate, candidates
 from transfer_core.advice.choice import Choice, faster_alike, sentence
 from transfer_core.advice.measuring import Checkpoint, Entry, Measuring, Tell
 from transfer_core.advice.scores import RIGHT, WRONG
+from transfer_core.data.looking import look
 from transfer_core.data.project import Project
 from transfer_core.data.scan import check_trainable, scan
 from transfer_core.i18n import _
@@ -35,6 +36,7 @@ def choose_for(
     """
     project = Project.for_source(data)
     scan(project, checkpoint=checkpoint)
+    look(project, choose_threads(RunSettings(threads=threads)), checkpoint=checkpoint)
     check_trainable(project)
     return choose(
         project,

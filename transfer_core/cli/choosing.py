@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transfer_core.cli import output
+from transfer_core.cli import output, reading
 from transfer_core.errors import TransferError
 from transfer_core.i18n import _
 
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="data",
         type=Path,
         metavar="DATA",
-        help=_("rank them on these pictures: a folder with a sub-folder per class, or a project"),
+        help=_("rank them on these pictures: a folder with a sub-folder per class, a zip, a CSV or TSV, or a project"),
     )
     parser.add_argument(
         "--download",
@@ -48,9 +48,11 @@ def rank(options: argparse.Namespace) -> int:
     if options.minutes is not None and not options.minutes > 0:
         raise TransferError(_("--minutes takes a number above 0."), code="usage", fix=_("Leave it out to try all."))
     seconds = options.minutes * 60 if options.minutes is not None else None
+    # What is told of the pictures, and the unpacking of an archive, come before the line that is written over.
+    project = reading.project_at(options.data)
     live = _Live()
     try:
-        choice = choose_for(options.data, options.download, seconds, progress=live.show)
+        choice = choose_for(project.folder, options.download, seconds, progress=live.show)
     finally:
         live.close()
     if options.json:

@@ -14,7 +14,7 @@ def add(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = add_command(commands, "evaluate", _("test a model on labelled pictures"), "evaluate run/model flowers/test")
     parser.add_argument("model", metavar="MODEL", type=Path, help=_("a model folder, or the folder of a run that has one"))
-    parser.add_argument("data", metavar="DATA", type=Path, help=_("a folder with a sub-folder per class"))
+    parser.add_argument("data", metavar="DATA", type=Path, help=_("a folder with a sub-folder per class, or a CSV or TSV"))
     parser.set_defaults(run_command=run)
 
 

@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from transfer_core.cli import reading
 from transfer_core.cli.words import Commands, add_command
 from transfer_core.errors import SettingsError, TransferError
 from transfer_core.i18n import _
@@ -25,11 +26,12 @@ def add(commands: Commands) -> None:
         "data",
         metavar="DATA",
         type=Path,
-        help=_("a folder with a sub-folder per class, or with train, val and test above them; or a project"),
+        help=_("a folder with a sub-folder per class, or with train, val and test above them; a zip, a CSV or TSV; or a project"),
     )
     parser.add_argument(
         "--test", metavar="DIR", type=Path, help=_("a folder of pictures to test on, with a sub-folder per class")
     )
+    reading.add_arguments(parser)
     parser.add_argument(
         "--plan", metavar="{quick,custom}", help=_("quick fits a head in seconds; custom trains by your own settings")
     )
@@ -99,21 +101,25 @@ def check_settings(settings: RunSettings) -> None:
 
 
 def project_of(options: argparse.Namespace) -> Project:
-    """The project of the given folder; raises DataError."""
-    from transfer_core.data.layout import check_folder
+    """The project of the given folder, archive or table; raises DataError."""
     from transfer_core.data.project import FILE, Project
 
     data = options.data.expanduser()
     if not (data / FILE).exists():
-        for folder in filter(None, (data, options.test)):
-            check_folder(folder)
-        return Project.for_source(data, options.test)
+        return reading.project_at(data, options.test, options.labels, options.group)
     if options.test is not None:
         raise TransferError(
             _("A project knows its test pictures, --test does not go with it."),
             code="usage",
             file=data,
             fix=_("Leave --test out, or give the folder of the pictures in place of the project."),
+        )
+    if options.labels is not None or options.group is not None:
+        raise TransferError(
+            _("A project knows how its classes are told, --labels and --group don't go with it."),
+            code="usage",
+            file=data,
+            fix=_("Leave them out, or give the folder of the pictures in place of the project."),
         )
     return Project.open(data)
 

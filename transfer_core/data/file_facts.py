@@ -9,12 +9,11 @@ from typing import Any
 
 from transfer_core.errors import ImageError
 from transfer_core.i18n import _
-from transfer_core.images.decode import EXTENSIONS, MAX_BYTES, inspect, open_rgb
+from transfer_core.images.decode import EXTENSIONS, MAX_BYTES, PHONE_EXTENSIONS, inspect, open_rgb, phone_picture
 from transfer_core.rows import KEY_BYTES
 
 # First bytes of the formats that are read, for pictures whose name has lost its extension.
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"RIFF", b"BM", b"GIF8", b"II*\x00", b"MM\x00*")
-_PHONE = frozenset({".heic", ".heif", ".avif"})
 
 
 @dataclass(frozen=True)
@@ -51,9 +50,8 @@ def facts_of(path: Path, size: int) -> Facts:
 def _look_at(path: Path, size: int) -> Facts:
     """Content hash and header of a picture; raises ImageError when it can't be used."""
     name = path.name
-    extension = path.suffix.lower()
-    if extension in _PHONE:
-        raise ImageError(_("it is a {format} picture, which can't be read yet").format(format=extension[1:].upper()), file=path)
+    if path.suffix.lower() in PHONE_EXTENSIONS:
+        raise phone_picture(name)
     if size == 0:
         raise ImageError(_("the file is empty"), file=path)
     if size > MAX_BYTES:
@@ -83,4 +81,19 @@ def _may_be_cut_off(data: bytes, format: str) -> bool:
         return b"\xff\xd9" not in tail
     if format == "PNG":
         return b"IEND" not in tail
+    if format == "AVIF":
+        return _boxes_end(data) > len(data)
     return format in ("GIF", "WEBP", "TIFF", "BMP") and len(data) < 1_000_000
+
+
+def _boxes_end(data: bytes) -> int:
+    """Where the boxes of an ISO media file say that they end (ISO/IEC 14496-12, 4.2)."""
+    place = 0
+    while place + 8 <= len(data):
+        length = int.from_bytes(data[place : place + 4], "big")
+        if length == 1:
+            length = int.from_bytes(data[place + 8 : place + 16], "big")
+        if length < 8:  # 0: this one goes on to the end, wherever that is
+            return len(data)
+        place += length
+    return place

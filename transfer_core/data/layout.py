@@ -1,13 +1,14 @@
-"""What a folder of labelled pictures looks like: a folder a class, or train / val / test above them."""
+"""What a folder of labelled pictures looks like: a folder a class, and train / val / test above or inside the classes."""
 
 from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from transfer_core.data.reading import Depth
 from transfer_core.errors import DataError
 from transfer_core.i18n import _
 
@@ -22,42 +23,102 @@ SPLIT_FOLDERS = {
 }
 # What systems and programs leave in folders without anyone asking.
 IGNORED = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db", "__macosx", "$recycle.bin"})
+JOINED = " / "  # between the folders of a class that is told by all of them
 
 
 @dataclass(frozen=True)
 class Found:
-    """A file of a data folder. `reason` says why it is left out before it is even read."""
+    """A file of a data folder. `reason` says why it is left out before it is even read; `group`, what it must not be parted from."""
 
     path: Path
     relative: str
     label: str | None
     split: str | None
     reason: str | None = None
+    group: str | None = None
 
 
-def walk(root: Path, split: str | None = None) -> Iterator[Found]:
+@dataclass(frozen=True)
+class Entry:
+    """A file below a data folder: `inside` are the folders above it without those of the splits, then its name."""
+
+    path: Path
+    relative: str
+    inside: tuple[str, ...]
+    split: str | None
+    reason: str | None
+
+
+def walk(root: Path, split: str | None = None, depth: Depth = 1) -> Iterator[Found]:
     """Every file below `root` with its class and, where the folders say so, its split; `split` overrides what they say.
 
+    The class is the folder at `depth`, 1 being the first, or the `innermost` one, or all of them `joined`.
     Raises DataError when `root` is not a folder that can be read. Links that lead out of `root` are reported, not followed.
+    """
+    for entry in files_below(root, split):
+        label = class_of(entry.inside[:-1], depth)
+        reason = entry.reason
+        if reason is None and label is None:
+            reason = _("it lies in no class folder")
+        yield Found(entry.path, entry.relative, label, entry.split, reason)
+
+
+def class_of(folders: Sequence[str], depth: Depth) -> str | None:
+    """The class that the folders above a picture say, as text in one spelling; None where there is none at this depth."""
+    if not folders or not all(_is_text(name) for name in folders) or (isinstance(depth, int) and len(folders) < depth):
+        return None
+    named = JOINED.join(folders) if depth == "joined" else folders[-1 if depth == "innermost" else depth - 1]
+    return unicodedata.normalize("NFC", named)
+
+
+def files_below(root: Path, split: str | None = None) -> Iterator[Entry]:
+    """Every file below `root`, in a fixed order; `split` overrides what folders called train, val and test say.
+
+    Raises DataError when `root` is not a folder that can be read.
     """
     root = Path(root)
     check_folder(root)
-    inner = _unwrap(root)
-    folders = sorted(entry.name for entry in os.scandir(inner) if _is_folder(entry) and not _ignored(entry.name))
-    tops = {name: SPLIT_FOLDERS.get(name.lower()) for name in folders}
-    # A class may be called "train" (beside "bus" and "car"): these are splits only if all the folders are.
-    has_splits = "train" in tops.values() and all(tops.values())
+    inner = unwrapped(root)
+    level = _split_level(inner)
     limit = root.resolve()
     for path, parts, reason in _files(inner, limit):
         relative = path.relative_to(root).as_posix()
-        given, inside = (tops.get(parts[0]), parts[1:]) if has_splits and len(parts) > 1 else (None, parts)
-        if reason is None and len(inside) < 2:
-            reason = _("it lies in no class folder")
-        label = unicodedata.normalize("NFC", inside[0]) if len(inside) > 1 and _is_text(inside[0]) else None
+        given, inside = None, parts
+        if level is not None and len(parts) > level + 1:
+            given, inside = SPLIT_FOLDERS.get(parts[level].lower()), (*parts[:level], *parts[level + 1 :])
         if not _is_text(relative):
             reason = _("its name is not valid text")
             relative = relative.encode("utf-8", "replace").decode()
-        yield Found(path, relative, label, split or given, reason)
+        yield Entry(path, relative, inside, split or given, reason)
+
+
+def _split_level(inner: Path) -> int | None:
+    """Whether the first folders are train, val and test (0), or those inside every first one (1), or none (None)."""
+    first = _folder_names(inner)
+    if are_splits(first):
+        return 0
+    seen: set[str] = set()
+    for name in first:
+        below = _folder_names(inner / name)
+        if not below or not all(part.lower() in SPLIT_FOLDERS for part in below):
+            return None
+        seen |= set(below)
+    return 1 if are_splits(seen) else None
+
+
+def are_splits(names: Collection[str]) -> bool:
+    """Whether folders of these names divide a set.
+
+    A class may be called "train" (beside "bus" and "car"): these are splits only if all the folders are, and one is for learning.
+    """
+    return "train" in {SPLIT_FOLDERS.get(name.lower()) for name in names} and all(name.lower() in SPLIT_FOLDERS for name in names)
+
+
+def _folder_names(folder: Path) -> list[str]:
+    try:
+        return sorted(entry.name for entry in os.scandir(folder) if _is_folder(entry) and not ignored(entry.name))
+    except OSError:  # told when its files are listed
+        return []
 
 
 def check_folder(root: Path) -> None:
@@ -86,11 +147,11 @@ def check_folder(root: Path) -> None:
         )
 
 
-def _unwrap(root: Path) -> Path:
+def unwrapped(root: Path) -> Path:
     """The folder inside folders that hold nothing but one folder, as unpacked archives do; never a lone class."""
     inner = root
     while True:
-        entries = [entry for entry in os.scandir(inner) if not _ignored(entry.name)]
+        entries = [entry for entry in os.scandir(inner) if not ignored(entry.name)]
         if len(entries) != 1 or not _is_folder(entries[0]) or entries[0].is_symlink():
             return inner
         below = Path(entries[0].path)
@@ -106,7 +167,7 @@ def _files(folder: Path, limit: Path, parts: tuple[str, ...] = ()) -> Iterator[t
         yield folder, (*parts, ""), _("this folder can't be read: {reason}").format(reason=error.strerror or error)
         return
     for entry in entries:
-        if _ignored(entry.name):
+        if ignored(entry.name):
             continue
         path, inside = Path(entry.path), (*parts, entry.name)
         if entry.is_symlink():
@@ -132,7 +193,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _ignored(name: str) -> bool:
+def ignored(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or litter of a system, and not worth a word."""
     return name.startswith(".") or name.lower() in IGNORED
 
 

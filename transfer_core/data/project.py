@@ -8,14 +8,18 @@ import shutil
 import time
 import tomllib
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import tomlkit
 
+from transfer_core.data import archives, tables
+from transfer_core.data.reading import Reading, Source
 from transfer_core.data.samples import SampleTable
 from transfer_core.data.settle import settle_in
+from transfer_core.data.sources import is_there
 from transfer_core.data.split import TEST, VAL, Shares
 from transfer_core.errors import DataError, newer_schema, storage_error
 from transfer_core.files import write_text
@@ -25,14 +29,6 @@ from transfer_core.places import home, trash_folder
 SCHEMA = 1
 FILE = "project.toml"
 MOST_HELD_OUT = 0.5
-
-
-@dataclass(frozen=True)
-class Source:
-    """A folder of the user's pictures; `split` says that all of it belongs to one, such as a separate test folder."""
-
-    folder: Path
-    split: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +68,7 @@ class Project:
     def create(cls, name: str, sources: Sequence[Source | Path], seed: int = 0) -> Project:
         """A new project of this name under `places.home()`; raises StorageError when it can't be written."""
         given = [source if isinstance(source, Source) else Source(source) for source in sources]
-        absolute = [Source(_absolute(source.folder), source.split) for source in given]
+        absolute = [replace(source, folder=_absolute(source.folder)) for source in given]
         folder = _free_folder(home(), name)
         try:
             (folder / "runs").mkdir(parents=True)
@@ -100,7 +96,7 @@ class Project:
         try:
             if data["schema"] > SCHEMA:
                 raise newer_schema(DataError, file)
-            sources = [Source(Path(entry["folder"]), entry.get("split")) for entry in data.get("sources", [])]
+            sources = [_source(entry, Path(folder).absolute()) for entry in data.get("sources", [])]
             seed, created = int(data.get("seed", 0)), float(data.get("created", 0.0))
             val, test = float(data.get("val", VAL)), float(data.get("test", TEST))
             name = data["name"]
@@ -111,16 +107,82 @@ class Project:
         return cls(Path(folder).absolute(), name, sources, seed, created, val, test)
 
     @classmethod
-    def for_source(cls, folder: Path, test: Path | None = None) -> Project:
-        """The project of this data folder (and separate test folder), made on first use; a project's folder opens that project."""
-        folder = _absolute(folder)
-        if os.path.exists(folder / FILE):  # noqa: PTH110 - unlike Path, it doesn't raise for a name too long
-            return cls.open(folder)
-        wanted = [Source(folder)] + ([Source(_absolute(test), "test")] if test else [])
-        for project in _projects():
-            if project.sources == wanted:
+    def for_source(cls, data: Path, test: Path | None = None, reading: Reading | None = None) -> Project:
+        """The project of this folder, archive or table (and separate test folder), made on first use; a project's folder opens that one.
+
+        Without a `reading` a new project gets the likeliest one (see `guess`), and one that is there keeps its own. Raises DataError for
+        what is no such place, or a table whose columns can't be told. An archive is not unpacked yet: the scan does that.
+        """
+        data = _absolute(data)
+        if os.path.exists(data / FILE):  # noqa: PTH110 - unlike Path, it doesn't raise for a name too long
+            return cls.open(data)
+        test = _absolute(test) if test else None
+        project = cls.known(data, test, reading)
+        if project is not None:
+            return project
+        project = cls.create(_name_for(data), [])
+        try:
+            project.sources = [project.source_of(data, reading)]
+            if test is not None:
+                project.sources.append(project.source_of(test, reading, "test"))
+            project._write()
+        except Exception:
+            shutil.rmtree(project.folder, ignore_errors=True)
+            raise
+        return project
+
+    @classmethod
+    def known(cls, data: Path, test: Path | None = None, reading: Reading | None = None) -> Project | None:
+        """The project that was made of this place, also when sources were added to it since; None before there is one."""
+        data = _absolute(data)
+        made = [project for project in _projects() if project.sources and project._began_with(data, reading)]
+        for project in made:
+            others = project.sources[1:]
+            if test is not None and [(other.folder, other.split) for other in others[:1]] == [(_absolute(test), "test")]:
                 return project
-        return cls.create(folder.name or _("pictures"), wanted)
+            if test is None and not others:
+                return project
+        grown = (project for project in made if test is None and not any(other.split for other in project.sources))
+        return next(grown, None)
+
+    def _began_with(self, data: Path, reading: Reading | None) -> bool:
+        first = self.sources[0]
+        known = first.reading
+        if data not in (first.place, first.archive or first.folder) or first.split is not None:
+            return False
+        if reading is None or known == reading:
+            return True
+        # Of a table that was opened itself, only the columns are chosen: where its files lie is found out.
+        return tables.is_table(data) and (reading.columns, reading.group) == (known.columns, known.group)
+
+    def source_of(self, place: Path, reading: Reading | None = None, split: str | None = None) -> Source:
+        """What `place`, a folder, an archive or a table, is as a source of this project; without a `reading`, by the likeliest.
+
+        Raises DataError for a table whose columns can't be told, and an archive that is broken or hostile.
+        """
+        from transfer_core.data.guess import guess, source_at  # here: they load NumPy, which the home page does without
+
+        place = _absolute(place)
+        if not archives.is_archive(place) or place.is_dir():
+            return source_at(place, reading, split)
+        folder = _free_folder(self.folder / "imports", archives.title(place), {source.folder for source in self.sources})
+        return Source(folder, split, reading or guess(place).best, place)
+
+    def add_source(self, source: Source) -> None:
+        """Take more pictures into this project; only what is new is computed. Raises DataError when they are in it already."""
+        # Another tab may have added one since this project was opened.
+        self.sources = Project.open(self.folder).sources
+        source = replace(source, folder=_absolute(source.folder))
+        same = {(known.archive or known.folder, known.reading.table, known.reading.pattern) for known in self.sources}
+        if (source.archive or source.folder, source.reading.table, source.reading.pattern) in same:
+            raise DataError(
+                _("{folder} is in this project already.").format(folder=source.archive or source.folder),
+                code="already-there",
+                file=source.archive or source.folder,
+                fix=_("For pictures that came into it since, look for new pictures on the Data page."),
+            )
+        self.sources.append(source)
+        self._write()
 
     @property
     def table(self) -> SampleTable:
@@ -180,7 +242,7 @@ class Project:
 
     def missing_sources(self) -> list[Path]:
         """The source folders that are not where they were."""
-        return [source.folder for source in self.sources if not source.folder.is_dir()]
+        return [source.folder for source in self.sources if not is_there(source)]
 
     def find_moved(self, old: Path) -> Path | None:
         """A folder near `old`'s place that holds the same files, or None: it is offered, never taken unasked."""
@@ -201,7 +263,7 @@ class Project:
         if not Path(new).is_dir():
             raise DataError(_("{folder} is not a folder.").format(folder=new), code="not-a-folder", file=new)
         new = _absolute(new)
-        self.sources = [Source(new, source.split) if source.folder == old else source for source in self.sources]
+        self.sources = [replace(source, folder=new) if source.folder == old else source for source in self.sources]
         self._write()
 
     def _write(self) -> None:
@@ -214,11 +276,7 @@ class Project:
         document.add("test", self.test)
         sources = tomlkit.aot()
         for source in self.sources:
-            table = tomlkit.table()
-            table.add("folder", str(source.folder))
-            if source.split:
-                table.add("split", source.split)
-            sources.append(table)
+            sources.append(_written(source, self.folder))
         document.add("sources", sources)
         write_text(self.folder / FILE, tomlkit.dumps(document))
 
@@ -233,15 +291,15 @@ def list_projects() -> list[ProjectSummary]:
         except (DataError, OSError):
             continue
         images = sum(count.total for count in classes)
-        folders = [source.folder for source in project.sources]
-        summaries.append(ProjectSummary(project.folder, project.name, images, len(classes), folders, modified))
+        places = [source.place for source in project.sources]
+        summaries.append(ProjectSummary(project.folder, project.name, images, len(classes), places, modified))
     return sorted(summaries, key=lambda summary: -summary.modified)
 
 
 def recent_folders(limit: int = 8) -> list[Path]:
-    """The data folders of recent projects that are still there; folders of our own are not among them."""
-    folders = [folder for summary in list_projects() for folder in summary.sources]
-    return [folder for folder in dict.fromkeys(folders) if folder.is_dir() and not folder.is_relative_to(home())][:limit]
+    """The folders, archives and tables of recent projects that are still there; what lies in folders of our own is not among them."""
+    places = [place for summary in list_projects() for place in summary.sources]
+    return [place for place in dict.fromkeys(places) if place.exists() and not place.is_relative_to(home())][:limit]
 
 
 def _projects() -> list[Project]:
@@ -254,6 +312,33 @@ def _projects() -> list[Project]:
         except DataError:
             continue
     return projects
+
+
+def _written(source: Source, project: Path) -> Any:
+    """A source as TOML. Folders in the project are written relative to it, so that it can be moved as a whole."""
+    table = tomlkit.table()
+    folder = source.folder.relative_to(project) if source.folder.is_relative_to(project) else source.folder
+    table.add("folder", folder.as_posix() if folder is not source.folder else str(folder))
+    if source.split:
+        table.add("split", source.split)
+    if source.archive is not None:
+        table.add("archive", str(source.archive))
+    for name, value in source.reading.as_data().items():
+        table.add(name, value)
+    return table
+
+
+def _source(entry: dict[str, Any], project: Path) -> Source:
+    """The source that `_written` wrote; raises KeyError, TypeError or ValueError for what is none."""
+    archive = Path(entry["archive"]) if "archive" in entry else None
+    return Source(project / entry["folder"], entry.get("split"), Reading.from_data(entry), archive)
+
+
+def _name_for(data: Path) -> str:
+    """What the project of a place is called: as its folder, or its archive without the ending."""
+    if tables.is_table(data):
+        return data.parent.name or data.stem
+    return archives.title(data) or _("pictures")
 
 
 def _absolute(folder: Path) -> Path:
@@ -294,10 +379,10 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def _free_folder(parent: Path, name: str) -> Path:
-    """A folder in `parent` that does not exist yet, named after `name` in characters that every system takes."""
+def _free_folder(parent: Path, name: str, taken: Collection[Path] = ()) -> Path:
+    """A folder in `parent` that does not exist yet nor is `taken`, named after `name` in characters that every system takes."""
     plain = re.sub(r"[^\w\-. ]", "_", unicodedata.normalize("NFC", name)).strip(" ._")[:60] or "project"
     folder, number = parent / plain, 2
-    while folder.exists():
+    while folder.exists() or folder in taken:
         folder, number = parent / f"{plain} {number}", number + 1
     return folder

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from transfer_core.data.table_schema import prepare
 from transfer_core.errors import DataError, StorageError
@@ -25,7 +25,7 @@ FACTS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One picture.
 
@@ -59,6 +59,17 @@ class Sample:
     mode: str | None
     orientation: int | None
     animated: bool
+    taken: str | None
+
+
+class Shot(NamedTuple):
+    """A picture as it was taken, in few bytes: 0.4 KB."""
+
+    content: str
+    source: int
+    relative: str
+    width: int | None
+    height: int | None
     taken: str | None
 
 
@@ -216,12 +227,17 @@ class SampleTable:
         """The files that can't be used, each with its reason."""
         return self.samples(state="out", offset=offset, limit=limit)
 
-    def readable(self) -> list[Sample]:
-        """The samples whose files can be read as far as is known, in use or not."""
+    def shots(self) -> list[Shot]:
+        """Of all files that can be read as far as is known, in use or not, what is needed to compare them."""
+        query = (
+            "SELECT content, source, relative, width, height, taken FROM samples WHERE problem IS NULL ORDER BY source, relative"
+        )
         with self.connect() as connection:
-            connection.row_factory = sqlite3.Row
-            query = "SELECT * FROM samples WHERE problem IS NULL ORDER BY label, source, relative"
-            return [self._sample(row) for row in connection.execute(query)]
+            return [Shot(*row) for row in connection.execute(query)]
+
+    def path(self, shot: Shot) -> Path:
+        """Where its file is."""
+        return self.roots[shot.source] / shot.relative
 
     def known(self) -> dict[tuple[int, str], tuple[int, int, int, str | None, str | None, str | None]]:
         """What a scan compares files with: `(id, size, mtime_ns, label, split, group)` as given, by source and relative path."""

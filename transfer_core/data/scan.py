@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from transfer_core.data.file_facts import Facts
-from transfer_core.data.layout import Found, walk
+from transfer_core.data.layout import Found
 from transfer_core.data.readers import Answer, File, readers
 from transfer_core.data.settle import settle
+from transfer_core.data.sources import found_in
 from transfer_core.errors import DataError
 from transfer_core.i18n import _
 
@@ -19,7 +21,24 @@ if TYPE_CHECKING:
 
 BATCH = 1024
 
-_Item = tuple[int, Found, int, int]  # the source's number, the file, its size and time
+
+class _Item(NamedTuple):
+    """A file to be read, as small as can be: at first these are all files there are."""
+
+    source: int
+    path: str
+    relative: str
+    label: str | None
+    split: str | None
+    group: str | None
+    reason: str | None
+    size: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, source: int, found: Found, size: int, mtime_ns: int) -> _Item:
+        label = found.label and sys.intern(found.label)
+        return cls(source, str(found.path), found.relative, label, found.split, found.group, found.reason, size, mtime_ns)
 
 
 @dataclass(frozen=True)
@@ -44,17 +63,14 @@ def scan(
     """
     table = project.table
     known = table.known()
-    seen: set[tuple[int, str]] = set()
     changed: list[_Item] = []
     for number, source in enumerate(project.sources):
-        for found in walk(source.folder, source.split):
-            key = (number, found.relative)
-            seen.add(key)
+        for found in found_in(source):
             size, mtime = _stat(found.path)
-            old = known.get(key)
-            if old is None or old[1:] != (size, mtime, found.label, found.split, None):
-                changed.append((number, found, size, mtime))
-    gone = [known[key][0] for key in known if key not in seen]
+            old = known.pop((number, found.relative), None)
+            if old is None or old[1:] != (size, mtime, found.label, found.split, found.group):
+                changed.append(_Item.of(number, found, size, mtime))
+    gone = [row[0] for row in known.values()]
     done = 0
     with readers(len(changed)) as read:
         for batch, facts in _ahead(changed, read):
@@ -100,7 +116,7 @@ def _ahead(changed: Sequence[_Item], read: Callable[[Sequence[File]], Answer]) -
     waiting: tuple[Sequence[_Item], Answer] | None = None
     for start in range(0, len(changed), BATCH):
         batch = changed[start : start + BATCH]
-        answer = read([File(str(found.path), size, found.reason) for _number, found, size, _mtime in batch])
+        answer = read([File(item.path, item.size, item.reason) for item in batch])
         if waiting:
             yield waiting
         waiting = batch, answer
@@ -117,16 +133,15 @@ def _stat(path: Path) -> tuple[int, int]:
 
 
 def _row(item: _Item, facts: Facts) -> dict[str, Any]:
-    number, found, size, mtime = item
     return {
-        "source": number,
-        "relative": found.relative,
-        "given_label": found.label,
-        "given_split": found.split,
-        "given_group": None,
-        "size": size,
+        "source": item.source,
+        "relative": item.relative,
+        "given_label": item.label,
+        "given_split": item.split,
+        "given_group": item.group,
+        "size": item.size,
         # A permission that is given later changes neither size nor time: such a file is tried again at every scan.
-        "mtime_ns": 0 if facts.forbidden else mtime,
+        "mtime_ns": 0 if facts.forbidden else item.mtime_ns,
         **facts.columns,
     }
 

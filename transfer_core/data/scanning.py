@@ -8,14 +8,17 @@ import os
 import sys
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 from filelock import FileLock, Timeout
 
+from transfer_core.data.looking import look
 from transfer_core.data.project import Project
 from transfer_core.data.scan import scan
+from transfer_core.data.sources import bring_in
 from transfer_core.errors import TransferError, storage_error
 from transfer_core.files import write_json
 from transfer_core.processes import lives, module_command, start_apart
@@ -25,13 +28,17 @@ LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ScanState:
-    """How far the scan of a project is: `none`, `running`, `finished` or `failed`."""
+    """How far the scan of a project is: `none`, `running`, `finished` or `failed`.
+
+    It is at one of "unpack" (counted in bytes), "scan" (in files) and "look" (in pictures).
+    """
 
     status: str
     done: int = 0
     total: int = 0
     error: dict[str, Any] | None = None
     report: dict[str, Any] | None = None
+    doing: str = "scan"
 
 
 def start(project: Project) -> None:
@@ -55,7 +62,8 @@ def state(project: Project) -> ScanState:
         # Between its start and its first words a scan has no process id on record yet.
         alive = lives(data["pid"], data["created"]) if "pid" in data else time.time() - data.get("time", 0) < 10
         if data["status"] in ("finished", "failed") or (data["status"] == "running" and alive):
-            return ScanState(data["status"], data.get("done", 0), data.get("total", 0), data.get("error"), data.get("report"))
+            known = {name: data[name] for name in ("done", "total", "error", "report", "doing") if name in data}
+            return ScanState(data["status"], **known)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass  # never begun, or damaged, which is as good as never begun: it lies in the cache
     return ScanState("none")
@@ -73,16 +81,19 @@ def main(folder: Path) -> int:
     who = {"pid": os.getpid(), "created": psutil.Process().create_time()}
     told = 0.0
 
-    def progress(done: int, total: int) -> None:
+    def tell(doing: str, done: int, total: int) -> None:
         nonlocal told
         if time.monotonic() - told > 0.3:
             told = time.monotonic()
-            write_json(target, who | {"status": "running", "done": done, "total": total})
+            write_json(target, who | {"status": "running", "doing": doing, "done": done, "total": total})
 
     try:
         with FileLock(target.with_name(".lock"), timeout=0):
-            progress(0, 0)
-            report = scan(project, progress)
+            tell("scan", 0, 0)
+            for source in project.sources:
+                bring_in(source, partial(tell, "unpack"))
+            report = scan(project, partial(tell, "scan"))
+            look(project, progress=partial(tell, "look"))
             write_json(target, who | {"status": "finished", "report": asdict(report)})
     except Timeout:
         return 0

@@ -12,6 +12,8 @@ VAL = 0.15
 TEST = 0.15
 # Below this many pictures a class gives none to the test set: it has too few to learn from as it is.
 FEWEST_FOR_TEST = 10
+# From here on one held-out set is large enough, and cross-validation is five times the work for nothing.
+MOST_CROSS_VALIDATED = 10_000
 HELD_OUT = ("test", "val")  # the most protected first
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from transfer_core.data.file_facts import may_be_picture
-from transfer_core.data.layout import Found, walk
+from transfer_core.data.guess import source_at
+from transfer_core.data.layout import Found
+from transfer_core.data.sources import found_in
 from transfer_core.errors import DataError
 from transfer_core.evaluation.results import Answered, Results
 from transfer_core.i18n import _
@@ -36,12 +38,12 @@ class Evaluation:
 
 
 def evaluate(model_folder: Path, data: Path, progress: Callable[[int, int], None] | None = None) -> Evaluation:
-    """Score a model on the class folders of `data`; of a train / val / test tree, on its test side if it has one.
+    """Score a model on the class folders of `data`, or a table; of a train / val / test tree, on its test side if it has one.
 
     Pictures of classes the model does not know count as wrong. Raises DataError when there is no labelled picture.
     """
     predictor = Predictor(model_folder)
-    found = [item for item in walk(data) if _is_asked(item)]
+    found = [item for item in found_in(source_at(data)) if _is_asked(item)]
     if any(item.split == "test" for item in found):
         found = [item for item in found if item.split == "test"]
     if not found:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError, features
 
 from transfer_core.errors import ImageError
 from transfer_core.i18n import _
@@ -15,8 +15,15 @@ from transfer_core.i18n import _
 # Part of every cache key: raised whenever the same file would give other pixels.
 DECODE = "decode1"
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+# Pillow's own wheels read AVIF; one that somebody built may not.
+_AVIF = bool(features.check("avif"))
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", *(["AVIF"] if _AVIF else []))
+EXTENSIONS = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", *([".avif"] if _AVIF else [])}
+)
+PHONE_EXTENSIONS = frozenset({".heic", ".heif", ".hif"})
+# What a file of a phone begins with, after four bytes of length: its brand, as ISO/IEC 23008-12 lists them.
+_PHONE_BRANDS = (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftyphevx", b"ftypheim", b"ftypheis", b"ftypmif1", b"ftypmsf1")
 MAX_BYTES = 256 * 1024 * 1024
 # A JPEG of a telephone may have 108 million pixels and is decoded at a fraction of that; other formats can only be decoded whole.
 MAX_PIXELS = 100_000_000
@@ -34,7 +41,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 # Formats of moving pictures; an MPO's further pictures are views of the same, a TIFF's are pages.
-_MOVING = ("GIF", "WEBP", "PNG")
+_MOVING = ("GIF", "WEBP", "PNG", "AVIF")
 _EXIF_PART, _TAKEN = 0x8769, 36867
 _PNG_NOTES = (b"eXIf", b"tiff:Orientation", b"Raw profile type exif")
 
@@ -126,6 +133,8 @@ def _open(source: Path | bytes, label: str) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise _too_large(label) from error
     except UnidentifiedImageError as error:
+        if _is_phone_picture(source):
+            raise phone_picture(label) from error
         raise ImageError(
             _("{file} is not a picture this program reads.").format(file=label),
             code="not-a-picture",
@@ -141,6 +150,31 @@ def _open(source: Path | bytes, label: str) -> Image.Image:
             file=label,
             fix=_("Give yourself permission to read it, or leave it out."),
         ) from error
+
+
+def phone_picture(label: str) -> ImageError:
+    """The error for a HEIC picture: docs/decisions/2026-11-24-heic.md says why these are not read."""
+    return ImageError(
+        _("{file} is a HEIC picture of a phone, which can't be read here. Save it as JPEG.").format(file=label),
+        code="heic",
+        file=label,
+        fix=_(
+            "For new pictures, choose Settings, Camera, Formats, Most Compatible on an iPhone, or turn off HEIF in the camera's settings "
+            "on other phones. Those that were taken become JPEG when a Mac's Preview or the Photos of Windows exports them."
+        ),
+    )
+
+
+def _is_phone_picture(source: Path | bytes) -> bool:
+    try:
+        if isinstance(source, bytes):
+            head = source[:12]
+        else:
+            with source.open("rb") as file:
+                head = file.read(12)
+    except OSError:
+        return False
+    return head[4:].startswith(_PHONE_BRANDS)
 
 
 def _check_size(image: Image.Image, label: str) -> None:

@@ -31,11 +31,10 @@ class Source(NamedTuple):
 class DecodedRows(RowStore):
     """Rows that are made of decoded pictures.
 
-    `need` is what `open_rgb` is given for them; `any_scale` says that a picture decoded for a larger need will do as well.
+    `need` is what `open_rgb` is given for them.
     """
 
     need: int
-    any_scale = False
 
     def row(self, image: Image.Image) -> NDArray[np.uint8]:
         """What is kept of an upright RGB picture."""
@@ -128,19 +127,18 @@ def _todo(wanted: Sequence[tuple[DecodedRows, Sequence[Source]]]) -> list[_Todo]
 
 def _rows(source: Source, wanted: Sequence[DecodedRows]) -> list[NDArray[np.uint8]] | ImageError:
     """What each keeps of the picture."""
-    rows: dict[int, NDArray[np.uint8]] = {}
+    rows: list[NDArray[np.uint8]] = []
     image: Image.Image | None = None
     decoded: tuple[int, int] | None = None
     try:
-        # What any scale will do for comes last, when there is a picture.
-        for place, kept in sorted(enumerate(wanted), key=lambda numbered: numbered[1].any_scale):
-            size = decoded_size(source.path, kept.need) if len(wanted) > 1 and not kept.any_scale else None
-            if image is None or not (kept.any_scale or (size is not None and size == decoded)):
+        for kept in wanted:
+            size = decoded_size(source.path, kept.need) if len(wanted) > 1 else None
+            if image is None or size is None or size != decoded:
                 image, decoded = open_rgb(source.path, need=kept.need), size
-            rows[place] = kept.row(image)
+            rows.append(kept.row(image))
     except ImageError as error:
         return error
-    return [rows[place] for place in range(len(wanted))]
+    return rows
 
 
 def _ahead(

@@ -64,7 +64,22 @@ EVENTS: dict[str, EventKind] = {
     "run_failed": EventKind("It ended without a result; it can be resumed.", {"error": "code, message, file and fix"}),
 }
 
-PHASES = ("weights", "graph", "scan", "decode", "features", "head", "tail", "full", "train", "choose", "evaluate", "map", "copy")
+PHASES = (
+    "weights",
+    "graph",
+    "scan",
+    "look",
+    "decode",
+    "features",
+    "head",
+    "tail",
+    "full",
+    "train",
+    "choose",
+    "evaluate",
+    "map",
+    "copy",
+)
 FINAL = frozenset({"run_stopped", "run_finished", "run_failed"})
 # These must survive a power cut; a lost progress line is made up for by the next one.
 _DURABLE = frozenset({name for name in EVENTS if name.startswith("run_")} | {"epoch"})

@@ -11,6 +11,7 @@ def phase_title(name: str) -> str:
         "weights": _("Getting the weights"),
         "graph": _("Preparing the backbone"),
         "scan": _("Looking through the pictures"),
+        "look": _("Looking for pictures that show the same"),
         "decode": _("Reading the pictures"),
         "features": _("Computing features"),
         "head": _("Fitting the head"),

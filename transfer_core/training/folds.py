@@ -7,11 +7,10 @@ from collections import defaultdict
 import numpy as np
 from numpy.typing import NDArray
 
+from transfer_core.data.split import MOST_CROSS_VALIDATED
 from transfer_core.training.samples import RunSamples
 
 FOLDS = 5
-# From here on one held-out set is large enough, and five times the work buys nothing.
-MANY = 10_000
 
 
 def assign_folds(samples: RunSamples, seed: int) -> NDArray[np.int64]:
@@ -20,7 +19,7 @@ def assign_folds(samples: RunSamples, seed: int) -> NDArray[np.int64]:
     A validation set given by the user is the only fold; with many samples so is the project's validation split. A class with
     a single picture is never held out.
     """
-    if any(sample.given and sample.split == "val" for sample in samples.samples) or len(samples) > MANY:
+    if any(sample.given and sample.split == "val" for sample in samples.samples) or len(samples) > MOST_CROSS_VALIDATED:
         return np.array([0 if sample.split == "val" else -1 for sample in samples.samples], dtype=np.int64)
     groups: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     label_of_group: dict[str, str] = {}

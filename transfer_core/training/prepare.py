@@ -15,6 +15,7 @@ from transfer_core.backbones.graph import NO_GRAPH, Graph, feature_graph
 from transfer_core.backbones.network import load_backbone
 from transfer_core.backbones.weights import KeptWeights, obtain
 from transfer_core.data.layout import check_folder
+from transfer_core.data.looking import look
 from transfer_core.data.project import Project
 from transfer_core.data.scan import check_trainable, missing_folder, scan
 from transfer_core.errors import BackboneError, RunError, StorageError
@@ -90,6 +91,9 @@ def _look_for_samples(context: Context, clock: Clock) -> RunSamples:
         check_folder(folder)
     with clock.phase(context, "scan") as progress:
         scan(project, progress, context.stop_if_asked)
+    check_trainable(project)
+    with clock.phase(context, "look") as progress:
+        look(project, choose_threads(context.settings), progress, context.stop_if_asked)
     check_trainable(project)
     samples = RunSamples.of_project(project)
     samples.write(context.folder)
