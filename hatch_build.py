@@ -11,8 +11,9 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class AppInsidePackage(BuildHookInterface):  # type: ignore[type-arg]
-    """`app.py`, `pages/` and `.streamlit/` become `transfer_core/_app/`."""
+    """`app.py`, `server.py`, `pages/` and `.streamlit/` become `transfer_core/_app/`."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if version == "standard":
-            build_data["force_include"] |= {name: f"transfer_core/_app/{name}" for name in ("app.py", "pages", ".streamlit")}
+            parts = ("app.py", "server.py", "pages", ".streamlit")
+            build_data["force_include"] |= {name: f"transfer_core/_app/{name}" for name in parts}

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
 from benchmarks.figures import SHARED, Report
+from transfer_core.data.groups import Union
 from transfer_core.data.near_duplicates import Pairs, find_pairs
 from transfer_core.images.decode import open_rgb
 from transfer_core.images.fingerprint import COLOUR_SIDE, LENGTH, NEED, SIDE, fingerprint
@@ -140,7 +141,12 @@ def find_planted(report: Report, sets: dict[str, list[Path]], originals: dict[st
         right = found.indices[:, 1] - len(among) == found.indices[:, 0] - first
         report.add(f"found: {kind}", float(right.sum() / count), goal, at_least=True)
     together = np.concatenate([originals[PLANTED_IN], *copies.values()])
-    pairs = find_pairs(together).indices % count
+    indices = find_pairs(together).indices
+    pairs, groups = indices % count, Union()
+    for one, other in indices:
+        groups.join(int(one), int(other))
+    kept = sum(groups.find(place) == groups.find(place % count) for place in range(count, len(together)))
+    report.add("in the group of the original, all kinds together", kept / (len(together) - count))
     report.add(
         "wrong pairs in 1,000: flowers5 with all its copies",
         1000 * float((pairs[:, 0] != pairs[:, 1]).sum()) / len(together),
@@ -215,9 +221,10 @@ def time_search(report: Report, real: NDArray[np.uint8], counts: Sequence[int]) 
     for count in counts:
         with tempfile.TemporaryDirectory() as folder:
             rows = made_up(real, count, Path(folder) / "rows")
-            start = time.perf_counter()
+            start, before = time.perf_counter(), time.process_time()
             find_pairs(rows)
             report.add(f"search in {count:,}", time.perf_counter() - start, SEARCH_GOAL if count == 100_000 else None, unit="s")
+            report.add(f"search in {count:,}, time of one core", time.process_time() - before, unit="s")
             start = time.perf_counter()
             find_pairs(rows, np.arange(count - NEW, count))
             report.add(f"{NEW:,} new ones in {count:,}", time.perf_counter() - start, unit="s")

@@ -1,6 +1,6 @@
 """Settings: the language, where things lie, where weights come from, and what this computer is."""
 
-from pages.ui import frame, housekeeping, mirror
+from pages.ui import automatic, frame, housekeeping, mirror, sharing
 from transfer_core.i18n import _
 
 with frame.page("settings", needs_project=False) as here:
@@ -9,6 +9,8 @@ with frame.page("settings", needs_project=False) as here:
         _("The language, where things lie, and what this computer is. Light and dark are in the menu at the top right."),
     )
     housekeeping.draw_language()
+    sharing.draw()
     housekeeping.draw_places(here.project)
     mirror.draw()
+    automatic.draw_preference()
     housekeeping.draw_computer()

@@ -24,13 +24,16 @@ ORDER = [
     "evaluation",
     "advice",
     "runs",
+    "web",
     "cli",
 ]
 # Where torch is imported as soon as the module is; whole packages, or single modules.
 WITH_TORCH = (
     "transfer_core.backbones.fold",
     "transfer_core.advice.choose",
+    "transfer_core.advice.doctor",
     "transfer_core.advice.measuring",
+    "transfer_core.advice.opinions",
     "transfer_core.backbones.network",
     "transfer_core.backbones.state_dict",
     "transfer_core.backbones.timm_catalogue",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -69,6 +70,12 @@ def _reap(process: subprocess.Popen[bytes]) -> None:
     sleeps in wait() buries it at once, needs nobody to remember it, and does not keep this process from exiting.
     """
     threading.Thread(target=process.wait, daemon=True, name=f"reap-{process.pid}").start()
+
+
+def make_way() -> None:
+    """Have this process run only when others don't need the processor: for work that nobody waits for."""
+    with contextlib.suppress(psutil.Error, OSError):
+        psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else 10)
 
 
 def usable_cores() -> int:

@@ -17,10 +17,11 @@ from pages.ui.words import one_line
 from transfer_core.data.project import Project
 from transfer_core.evaluation.results import Answered, Results
 from transfer_core.i18n import _
-from transfer_core.images.decode import EXTENSIONS
+from transfer_core.images.formats import EXTENSIONS
 from transfer_core.models.answer import AnswerProcess
 from transfer_core.models.predict import Prediction
-from transfer_core.runs.folder import Run
+from transfer_core.runs.automatic import model_of
+from transfer_core.runs.folder import AUTOMATIC, Run
 
 _BARS = 4
 _EXAMPLES = 6
@@ -98,11 +99,14 @@ def draw_drop_area(project: Project, run: Run) -> None:
 
 
 def _drop_area(project: Project, run: Run) -> None:
+    if run.automatic:
+        # The newest, and under one key: what was dropped stays, and is answered again by what comes after it.
+        run = model_of(project.folder) or run
     files = st.file_uploader(
         _("Drop pictures here to see what the model says"),
         type=sorted(EXTENSIONS),
         accept_multiple_files=True,
-        key=f"dropped-{run.id}",
+        key=f"dropped-{AUTOMATIC if run.automatic else run.id}",
     )
     if not files:
         return

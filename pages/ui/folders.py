@@ -15,9 +15,13 @@ import streamlit as st
 
 from pages.ui.guard import guard, show_error
 from pages.ui.words import one_line, plain
+from transfer_core.data.archives import is_archive
 from transfer_core.data.layout import check_folder
+from transfer_core.data.sources import check_door, is_door
 from transfer_core.errors import DataError, TransferError
 from transfer_core.i18n import _, ngettext
+from transfer_core.images.formats import EXTENSIONS
+from transfer_core.web.access import check_disk_may_be_seen
 
 _PLACE = "folder the browser of folders is in"
 _LISTED = 300
@@ -26,11 +30,12 @@ _COUNTED = 500  # entries of a folder looked at to say what is in it
 
 @dataclass(frozen=True)
 class Inside:
-    """What a first look into a folder shows. `more` says that there is more than was looked at."""
+    """What a first look into a folder shows, archives and tables as `doors`. `more` says that there is more than was looked at."""
 
     folders: list[Path]
     pictures: int
     more: bool
+    doors: list[Path]
 
 
 def typed_folder(text: str) -> Path:
@@ -44,6 +49,15 @@ def typed_folder(text: str) -> Path:
         )
     check_folder(folder)
     return folder
+
+
+def typed_place(text: str) -> Path:
+    """The folder, archive or table that somebody typed or pasted; raises DataError saying what is wrong with it."""
+    place = typed_path(text)
+    if place is None:
+        return typed_folder(text)
+    check_door(place)
+    return place
 
 
 def typed_file(text: str) -> Path:
@@ -60,7 +74,8 @@ def typed_file(text: str) -> Path:
 
 
 def typed_path(text: str) -> Path | None:
-    """The path that somebody typed or pasted, whatever is there; None for none."""
+    """The path that somebody typed or pasted, whatever is there; None for none. Raises AccessError while the pages are shared."""
+    check_disk_may_be_seen()
     text = text.strip().strip("\"'").strip()
     if text.startswith("file:"):
         text = unquote(urlsplit(text).path)
@@ -70,9 +85,8 @@ def typed_path(text: str) -> Path | None:
 
 def look_into(folder: Path) -> Inside:
     """The folders in `folder` and how many pictures lie beside them; raises DataError when it can't be listed."""
-    from transfer_core.images.decode import EXTENSIONS  # here: it loads NumPy, which the home page does without
-
-    folders, pictures, seen = [], 0, 0
+    check_disk_may_be_seen()
+    folders, doors, pictures, seen = [], [], 0, 0
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -83,6 +97,8 @@ def look_into(folder: Path) -> Inside:
                     folders.append(Path(entry.path))
                 elif os.path.splitext(entry.name)[1].lower() in EXTENSIONS:  # noqa: PTH122 (thousands of names)
                     pictures += 1
+                elif is_door(Path(entry.name)):
+                    doors.append(Path(entry.path))
                 if seen >= 20 * _COUNTED:
                     break
     except OSError as error:
@@ -92,8 +108,9 @@ def look_into(folder: Path) -> Inside:
             file=folder,
             fix=_("Choose another folder, or give yourself permission to read this one."),
         ) from error
-    folders.sort(key=lambda path: path.name.casefold())
-    return Inside(folders[:_LISTED], pictures, len(folders) > _LISTED or seen >= 20 * _COUNTED)
+    for found in (folders, doors):
+        found.sort(key=lambda path: path.name.casefold())
+    return Inside(folders[:_LISTED], pictures, len(folders) > _LISTED or seen >= 20 * _COUNTED, doors[:_LISTED])
 
 
 def browse(choose: Callable[[Path], None]) -> None:
@@ -122,13 +139,18 @@ def _draw_browser(choose: Callable[[Path], None]) -> None:
         show_error(error)
         return
     st.caption(_says(inside))
-    if st.button(_("Open this folder"), type="primary", icon=":material/check:", disabled=not inside.folders, key="place-choose"):
+    empty = not inside.folders and not inside.pictures
+    if st.button(_("Open this folder"), type="primary", icon=":material/check:", disabled=empty, key="place-choose"):
         choose(place)
-    if not inside.folders:
+    if not inside.folders and not inside.doors:
         return
     with st.container(height=320, gap="xsmall"):
         for folder in inside.folders:
             _place_button(plain(folder.name) or "?", ":material/folder:", folder, f"into-{folder}", type="tertiary")
+        for door in inside.doors:
+            icon = ":material/folder_zip:" if is_archive(door) else ":material/table:"
+            if st.button(plain(door.name) or "?", icon=icon, key=f"door-{door}", type="tertiary"):
+                choose(door)
         if inside.more:
             st.caption(_("There is more here than can be listed: type the path instead."))
 
@@ -145,7 +167,9 @@ def _says(inside: Inside) -> str:
             count=count, names=names + ("…" if len(inside.folders) > 3 else "")
         )
     if inside.pictures:
-        return _("Only pictures are here, no folders: this looks like the folder of one class. Go up one.")
+        return _(
+            "Only pictures are here, no folders. If this is the folder of one class, go up one; if the file names say the class, open it."
+        )
     return _("Nothing is here.")
 
 

@@ -16,7 +16,8 @@ from pages.ui.words import one_line
 from transfer_core.data.project import Project
 from transfer_core.errors import RunError, TransferError
 from transfer_core.i18n import _
-from transfer_core.runs.folder import Run, list_runs
+from transfer_core.runs.automatic import model_of
+from transfer_core.runs.folder import AUTOMATIC, Run, list_runs
 
 # A file of ours: Streamlit would have the browser fetch a Material symbol for the tab from Google.
 ICON = str(Path(__file__).parent / "icon.png")
@@ -47,7 +48,7 @@ def page(key: str, needs_project: bool = True) -> Iterator[Any]:
     """
     logs.write_to_file()
     preferences.choose_language()
-    here, problem = _look_around()
+    here, problem = _look_around(key)
     st.set_page_config(page_title=_tab_title(key, here), layout="wide")
     st.html(_STYLE)
     with guard():
@@ -75,19 +76,22 @@ def _tab_title(key: str, here: Here) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _look_around() -> tuple[Here, TransferError | None]:
+def _look_around(key: str) -> tuple[Here, TransferError | None]:
     here = Here()
     try:
         here = Here(address.project_in_address())
-        return Here(here.project, _run_in_address(here.project)), None
+        return Here(here.project, _run_in_address(here.project, key)), None
     except TransferError as error:
         return here, error
 
 
-def _run_in_address(project: Project | None) -> Run | None:
+def _run_in_address(project: Project | None, key: str) -> Run | None:
     wanted = st.query_params.get("run")
     if not wanted or project is None:
         return None
+    if wanted == AUTOMATIC:
+        # It can be tried, and that is all.
+        return model_of(project.folder) if key == "try" else None
     run = next((run for run in list_runs(project.folder) if run.id == wanted), None)
     if run is None:
         raise RunError(

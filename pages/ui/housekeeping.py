@@ -12,6 +12,7 @@ from transfer_core import __version__, i18n
 from transfer_core.data.project import Project
 from transfer_core.i18n import _
 from transfer_core.places import home, trash_folder, weights_folder
+from transfer_core.web import access
 
 
 def draw_language() -> None:
@@ -37,7 +38,9 @@ def _save_language(key: str) -> None:
 
 
 def draw_places(project: Project | None) -> None:
-    """Say where things lie on this computer."""
+    """Say where things lie on this computer, to those who sit at it."""
+    if access.current().shared:
+        return
     st.header(_("Where things lie"), anchor=False)
     places: list[tuple[str, Path]] = [(_("Projects"), home())]
     if project is not None:

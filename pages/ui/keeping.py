@@ -19,14 +19,19 @@ _LOG_SHOWN = 4000  # characters
 
 def draw_model(run: Run, project_name: str) -> None:
     """Say where the model is and offer it as a download."""
-    folder = run.model_folder
     st.markdown(
         _(
             "The model is a folder. Copy it anywhere: it is all that is needed to answer, on this computer or another, "
             "and its README says how. None of your pictures are in it."
         )
     )
-    st.code(str(folder), language=None, wrap_lines=True)
+    st.code(str(run.model_folder), language=None, wrap_lines=True)
+    draw_download(run, project_name)
+
+
+def draw_download(run: Run, project_name: str) -> None:
+    """Offer the model as a download."""
+    folder = run.model_folder
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     if size > _MOST:
         st.caption(_("At {size} it is too large to come through the browser: copy the folder.").format(size=words.size(size)))

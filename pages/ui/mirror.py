@@ -10,10 +10,16 @@ from pages.ui.guard import guard
 from pages.ui.words import plain
 from transfer_core.backbones.published import MIRROR, choose_mirror, mirror
 from transfer_core.i18n import _
+from transfer_core.web import access
 
 
 def draw() -> None:
-    """Draw the mirror that weights are taken from, to change or, where the environment sets it, to read."""
+    """Draw the mirror that weights are taken from, to change or, where the environment sets it, to read.
+
+    A mirror may be a folder of this computer, so it is not for those who joined over the network.
+    """
+    if access.current().shared:
+        return
     st.header(_("Where weights come from"), anchor=False)
     st.caption(
         _(

@@ -7,12 +7,18 @@ import streamlit as st
 from pages.ui import address, scores, watch, words
 from transfer_core.data.project import Project
 from transfer_core.i18n import _
+from transfer_core.runs import automatic
 from transfer_core.runs.folder import Run, list_runs
 
 
 def choose(page: str, project: Project, run: Run | None) -> Run | None:
-    """The training whose model `page` is about: the address's, else the newest; None, with what to do, when there is none."""
+    """The training whose model `page` is about: the address's, else the newest; None, with what to do, when there is none.
+
+    The automatic model can only be tried, and stands behind those the user trained.
+    """
     ready = [each for each in list_runs(project.folder) if watch.has_model(each)]
+    if page == "try" and (quick := automatic.model_of(project.folder)):
+        ready.append(quick)
     if run is not None and run.id not in [each.id for each in ready]:
         st.info(_("This training has no model yet. The Train page shows how it stands."), icon=":material/info:")
         if st.button(_("Go to the training"), type="primary", icon=":material/model_training:"):
@@ -32,6 +38,8 @@ def choose(page: str, project: Project, run: Run | None) -> Run | None:
 
 
 def _describe(run: Run) -> str:
+    if run.automatic:
+        return " · ".join(filter(None, [_("Automatic model, follows your pictures"), scores.short(run)]))
     return " · ".join(filter(None, [words.one_line(run.name), words.moment(run.created), scores.short(run)]))
 
 

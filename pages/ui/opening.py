@@ -1,4 +1,4 @@
-"""Opening pictures: a folder by its path, one used before, one uploaded, or the built-in sample."""
+"""Opening pictures: a folder, archive or table by its path, one used before, one uploaded, or the built-in sample."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import address, folders, words
+from pages.ui import address, camera, folders, reading, uploading, words
 from pages.ui.guard import guard
+from pages.ui.words import one_line
 from transfer_core.data.project import Project, recent_folders
-from transfer_core.errors import DataError
 from transfer_core.i18n import _
+from transfer_core.web import access
 
-_MOST_FILES = 500  # all of them stay in the server's memory until the tab is closed
-_UPLOADS = "uploads so far"
+_UNCLEAR = "place whose classes can be told in several ways"
 
 
 def draw() -> None:
@@ -23,24 +23,54 @@ def draw() -> None:
         st.markdown(
             _("A folder that holds one folder per class: per kind of thing that the program shall learn to tell from the others.")
         )
-        with st.form("open-folder", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
-            text = st.text_input(_("Folder on this computer"), placeholder=_example(), key="folder-typed")
-            submitted = st.form_submit_button(_("Open"), type="primary", icon=":material/folder_open:")
-        if submitted:
-            with guard():
-                open_folder(folders.typed_folder(text))
-        with st.container(horizontal=True):
-            if st.button(_("Browse…"), icon=":material/search:"):
-                folders.browse(open_folder)
-            _recent()
+        shared = access.current().shared
+        if not shared:
+            _by_path()
         with st.expander(_("What such a folder looks like"), icon=":material/account_tree:"):
             st.code(_layout(), language=None)
             st.caption(
-                _("Pictures are JPEG, PNG, WebP, BMP, GIF or TIFF files. They are only read: never changed, moved or deleted.")
+                _(
+                    "Pictures are JPEG, PNG, WebP, AVIF, BMP, GIF or TIFF files. They are only read: never changed, moved or deleted."
+                )
             )
-        with st.expander(_("Upload a small folder through the browser"), icon=":material/upload:", on_change="rerun") as upload:
+            st.caption(
+                _(
+                    "Folders in folders, a zip of such a folder, a CSV of files and classes, and pictures whose file names say the class "
+                    "are understood, too: you are shown how, and choose."
+                )
+            )
+        # Whoever joined over the network has no other door, so it stands open.
+        with st.expander(
+            _("Send pictures through the browser"),
+            icon=":material/upload:",
+            expanded=shared,
+            on_change="rerun",
+            key="upload-door",
+        ) as upload:
             if upload.open:
-                _upload()
+                uploading.draw_new()
+        with st.expander(
+            _("Take pictures with the camera"),
+            icon=":material/photo_camera:",
+            expanded=shared,
+            on_change="rerun",
+            key="camera-door",
+        ) as photos:
+            if photos.open:
+                camera.draw_new()
+
+
+def _by_path() -> None:
+    with st.form("open-folder", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
+        text = st.text_input(_("Folder, zip or CSV on this computer"), placeholder=_example(), key="folder-typed")
+        submitted = st.form_submit_button(_("Open"), type="primary", icon=":material/folder_open:")
+    if submitted:
+        with guard():
+            open_folder(folders.typed_place(text))
+    with st.container(horizontal=True):
+        if st.button(_("Browse…"), icon=":material/search:"):
+            folders.browse(open_folder)
+        _recent()
 
 
 def draw_sample() -> None:
@@ -59,9 +89,44 @@ def draw_sample() -> None:
                 begin(project)
 
 
-def open_folder(folder: Path) -> None:
-    """Go on to the project of `folder`, made when it is new."""
-    begin(Project.for_source(folder))
+def open_folder(place: Path) -> None:
+    """Go on to the project of a folder, archive or table; where a new one is unclear, ask first how its classes are told.
+
+    Raises AccessError while the pages are shared.
+    """
+    access.check_disk_may_be_seen()
+    project = Project.known(place)
+    if project is None:
+        if reading.understood(place).unclear:
+            st.session_state[_UNCLEAR] = str(place)
+            st.rerun()
+        project = Project.for_source(place)
+    st.session_state.pop(_UNCLEAR, None)
+    begin(project)
+
+
+def draw_unclear() -> None:
+    """Draw the choice of how the classes of a place are told, after it was opened and found unclear."""
+    if _UNCLEAR not in st.session_state:
+        return
+    place = Path(st.session_state[_UNCLEAR])
+    with st.container(border=True, key="unclear"), guard():
+        st.header(_("How are these pictures sorted?"), anchor=False)
+        st.text(one_line(words.short_path(place)))
+        chosen = reading.choose(place, reading.understood(place), f"open-{place}")
+        with st.container(horizontal=True):
+            if (
+                st.button(_("Open them so"), type="primary", icon=":material/check:", disabled=not chosen, key="open-so")
+                and chosen
+            ):
+                project = Project.for_source(place, reading=chosen.reading)
+                del st.session_state[_UNCLEAR]
+                begin(project)
+            if st.button(_("Not these"), key="open-not"):
+                del st.session_state[_UNCLEAR]
+                st.rerun()
+        if chosen:
+            reading.show_pictures(place, chosen)
 
 
 def begin(project: Project) -> None:
@@ -86,37 +151,6 @@ def _recent() -> None:
     if chosen is not None:
         with guard():
             open_folder(chosen)
-
-
-def _upload() -> None:
-    from transfer_core.data.uploads import save_upload
-    from transfer_core.images.decode import EXTENSIONS
-
-    st.caption(
-        _("Choose the folder itself. Up to {count} pictures of up to {size} MB; for more, give the folder's path above.").format(
-            count=_MOST_FILES, size=st.get_option("server.maxUploadSize")
-        )
-    )
-    # A new key after each import takes the files out of what the browser sends with every click.
-    generation = st.session_state.setdefault(_UPLOADS, 0)
-    files = st.file_uploader(
-        _("Folder with your pictures"), type=sorted(EXTENSIONS), accept_multiple_files="directory", key=f"upload-{generation}"
-    )
-    if not files:
-        return
-    if len(files) > _MOST_FILES:
-        raise DataError(
-            _("These are {count} files, more than the {most} that can be uploaded.").format(count=len(files), most=_MOST_FILES),
-            code="upload-too-large",
-            fix=_("Give the folder's path instead: then nothing needs to be copied."),
-        )
-    if st.button(_("Open these {count} pictures").format(count=len(files)), type="primary", icon=":material/upload:"):
-        name = files[0].name.replace("\\", "/").split("/")[0] or _("pictures")
-        with guard():
-            with st.spinner(_("Taking in the pictures…")):
-                project = save_upload(name, ((file.name, file.getvalue()) for file in files))
-            st.session_state[_UPLOADS] = generation + 1
-            begin(project)
 
 
 def _example() -> str:

@@ -20,13 +20,16 @@ from transfer_core.runs import jobs
 from transfer_core.runs.jobs import Job
 from transfer_core.runs.state import RunState
 from transfer_core.training.settings import RunSettings
+from transfer_core.web import access
 
 KIND = "inspect"
 _NAMED = 4  # parameters of each kind that are named
 
 
 def draw(project: Project, settings: RunSettings) -> None:
-    """Draw the way in for a file, and what the last one turned out to be."""
+    """Draw the way in for a file, and what the last one turned out to be; not for those who joined over the network."""
+    if access.current().shared:
+        return
     job = jobs_view.newest(KIND, project.folder)
     with st.expander(_("Use a file with weights of your own"), icon=":material/upload_file:", expanded=job is not None):
         st.markdown(

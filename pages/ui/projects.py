@@ -11,6 +11,7 @@ from pages.ui.guard import guard
 from transfer_core.data.project import Project, ProjectSummary, list_projects
 from transfer_core.i18n import _
 from transfer_core.places import trash_folder
+from transfer_core.runs import automatic
 
 _SHOWN = 12
 
@@ -90,6 +91,7 @@ def _ask_to_delete(folder: Path) -> None:
             if watch.active_run(folder):
                 st.warning(_("A training of this project is at work. Stop it first."), icon=":material/warning:")
             elif st.button(_("Delete the project"), type="primary", icon=":material/delete:"):
+                automatic.halt(folder)
                 project.delete()
                 st.rerun()
 

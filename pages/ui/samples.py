@@ -15,7 +15,6 @@ from transfer_core.i18n import _, ngettext
 
 _LEFT_OUT_SHOWN = 50
 _MANY_CLASSES = 8
-_FEW = 10  # pictures of a class, below which its accuracy is mostly chance
 _TICK = 0.5  # seconds
 
 
@@ -73,16 +72,6 @@ def draw_verdict(project: Project, counts: list[ClassCount]) -> bool:
     except DataError as error:
         show_warning(error)
         return False
-    few = [count.label for count in counts if count.total < _FEW]
-    if few:
-        names = ", ".join(plain(label) for label in few[:5]) + ("…" if len(few) > 5 else "")
-        st.warning(
-            _(
-                "Fewer than {few} pictures of: {names}. It works, but how often the result is right will be uncertain. "
-                "More pictures help most."
-            ).format(few=_FEW, names=names),
-            icon=":material/lightbulb:",
-        )
     return True
 
 

@@ -20,13 +20,14 @@ def results_of(run: Run) -> Results:
     """The results of a finished training, read once; raises ModelError."""
     file = run.model_folder / "model.json"
     changed = file.stat().st_mtime_ns if file.exists() else 0
-    return _read(str(run.model_folder), changed, language())
+    # It is looked at after every change of the pictures: a test set that is looked at so often tests nothing any more.
+    return _read(str(run.model_folder), changed, language(), "val" if run.automatic else None)
 
 
 # A resource and not data: results are only read, and copying thousands of answers for every page takes time.
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _read(model_folder: str, changed: int, spoken: str) -> Results:
-    return read_results(Path(model_folder))
+def _read(model_folder: str, changed: int, spoken: str, split: str | None) -> Results:
+    return read_results(Path(model_folder), split)
 
 
 def draw(results: Results) -> None:
@@ -67,5 +68,5 @@ def share(value: float, score: Score) -> str:
 def short(run: Run) -> str | None:
     """The accuracy of a finished training in a word; None without one."""
     report = run.report() or {}
-    found = report.get("test") or report.get("val")
+    found = (not run.automatic and report.get("test")) or report.get("val")
     return words.percent(found["accuracy"]) if found else None

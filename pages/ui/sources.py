@@ -12,6 +12,7 @@ from pages.ui.words import one_line
 from transfer_core.data import scanning
 from transfer_core.data.project import Project
 from transfer_core.i18n import _
+from transfer_core.web import access
 
 
 def draw_missing(project: Project) -> bool:
@@ -28,6 +29,9 @@ def _ask(project: Project, folder: Path) -> None:
             _("The folder of these pictures is not where it was. Nothing else is lost: say where it is now."),
             icon=":material/folder_off:",
         )
+        if access.current().shared:
+            st.caption(_("That can only be said at the computer that runs Transfer Studio."))
+            return
         st.text(one_line(folder))
         found = _find(project, folder)
         if found is not None:
@@ -57,6 +61,7 @@ def _found(project_folder: str, folder: str, _project: Project) -> Path | None:
 
 def _move(project: Project, old: Path, new: Path) -> None:
     with guard():
+        access.check_disk_may_be_seen()
         project.move_source(old, new)
         scanning.start(project)
         st.rerun()

@@ -22,7 +22,11 @@ def draw(project: Project, run: Run | None) -> None:
     with guard():
         _held_out(project, chosen)
     st.header(_("Keep the model"), anchor=False)
-    keeping.draw_model(chosen, project.name)
+    if chosen.automatic:
+        st.markdown(_("This one changes whenever your pictures do. Download it as it is now, or train one that stays."))
+        keeping.draw_download(chosen, project.name)
+    else:
+        keeping.draw_model(chosen, project.name)
 
 
 def _held_out(project: Project, run: Run) -> None:

@@ -12,7 +12,8 @@ from transfer_core.cli.parser import build_parser
 
 DOCS = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
 CONTRACT = {
-    "app": "PROJECT --port --host --no-browser",
+    "app": "PROJECT --port --host --share --no-browser",
+    "check": "DATA --backbone --labels --group --json",
     "train": "DATA --test --labels --group --plan --backbone --weights --config --set --out --device --threads --seed --json",
     "predict": "MODEL PATH --csv --copy-into --json",
     "evaluate": "MODEL DATA --json",

@@ -35,6 +35,9 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # A camera that shows a moving figure, allowed without a question.
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
 ]
 PATIENCE = 30_000  # milliseconds: computers that run tests are busy
 # Presses that a hand makes; a press of Enter on a button is none.
@@ -53,10 +56,12 @@ def chromium() -> str:
 
 
 class App:
-    """The app as `transfer-studio app` starts it, with a home of its own."""
+    """The app as `transfer-studio app` starts it, with a home of its own. `link` is what it says where it is."""
 
-    def __init__(self, home: Path):
+    def __init__(self, home: Path, *options: str):
         self.home = home
+        self.options = options
+        self.link = ""
         with socket.socket() as free:
             free.bind(("localhost", 0))
             self.port = free.getsockname()[1]
@@ -64,13 +69,15 @@ class App:
 
     def start(self) -> float:
         """Start it; returns when it says where it is, with the time of the start."""
-        command = [sys.executable, "-m", "transfer_core.cli", "app", "--no-browser", "--port", str(self.port)]
+        command = [sys.executable, "-m", "transfer_core.cli", "app", "--no-browser", "--port", str(self.port), *self.options]
         environment = os.environ | {"TRANSFER_STUDIO_HOME": str(self.home), "TRANSFER_STUDIO_LANGUAGE": "en"}
         began = time.monotonic()
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
-        assert self.process.stdout and self.process.stdout.readline(), "the page server did not come up"
+        assert self.process.stdout
+        self.link = self.process.stdout.readline().rpartition(" ")[2].strip()
+        assert self.link, "the page server did not come up"
         return began
 
     def stop(self) -> None:

@@ -38,7 +38,7 @@ def test_the_sample_in_four_presses(visitor: Visitor, app: App) -> None:
 def test_a_folder_by_its_path_in_four_presses(visitor: Visitor, shared: Path) -> None:
     folder = shared / "data" / "flowers5"
     visitor.open()
-    visitor.page.get_by_label("Folder on this computer").click()
+    visitor.page.get_by_label("Folder, zip or CSV on this computer").click()
     visitor.page.keyboard.insert_text(str(folder))
     visitor.button("Open").click()
     visitor.heading("Your pictures")
@@ -107,23 +107,12 @@ def test_looking_for_a_folder_on_the_disk(visitor: Visitor, pictures: Callable[.
     visitor.page.get_by_text("36", exact=True).first.wait_for()
 
 
-def test_a_small_folder_by_upload(visitor: Visitor, pictures: Callable[..., Path], app: App) -> None:
-    folder = pictures(under=Path(app.home).parent / "uploaded", count=4)
-    visitor.open()
-    visitor.page.get_by_text("Upload a small folder").click()
-    visitor.page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(folder)
-    visitor.button("Open these 12 pictures").click()
-    visitor.heading("Your pictures")
-    visitor.page.get_by_text("12", exact=True).first.wait_for()
-    assert {"circle", "square", "triangle"} <= set(visitor.text().split())
-
-
 def test_a_wrong_path_is_answered(visitor: Visitor, eventually: Callable[..., Any]) -> None:
     visitor.open()
-    visitor.page.get_by_label("Folder on this computer").fill("/no/such <b>folder</b>")
+    visitor.page.get_by_label("Folder, zip or CSV on this computer").fill("/no/such <b>folder</b>")
     visitor.page.keyboard.press("Enter")
     visitor.page.get_by_text("/no/such <b>folder</b> does not exist").wait_for()
-    visitor.page.get_by_label("Folder on this computer").fill("  ")
+    visitor.page.get_by_label("Folder, zip or CSV on this computer").fill("  ")
     visitor.page.keyboard.press("Enter")
     visitor.page.get_by_text("No folder was given.").wait_for()
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.ui import findings
 from transfer_core.data.project import Project
 from transfer_core.data.scan import scan
 
@@ -36,3 +37,9 @@ def open_page() -> Callable[..., AppTest]:
         return test.run()
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def no_check_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Data page of a test starts no process that looks at the pictures, unless the test is about that."""
+    monkeypatch.setattr(findings, "BY_ITSELF", 0)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import shape_picture
+from transfer_core.advice.findings import kept_findings
 from transfer_core.backbones import weights
 from transfer_core.backbones.catalogue import STARTER_FILE
 from transfer_core.data.project import Project
@@ -147,3 +148,19 @@ def test_a_phase_is_told_once(told: Told, emit: Callable[..., None]) -> None:
     for name in ("decode", "decode", "features", "features", "decode"):
         phases.enter(name)
     assert [fields["name"] for _event, fields in told] == ["decode", "features", "decode"]
+
+
+def test_a_check_keeps_its_findings_with_the_project(project: Project, told: Told, emit: Callable[..., None]) -> None:
+    source = project.sources[0].folder
+    (source / "circle" / "copy.jpg").write_bytes((source / "circle" / "3.jpg").read_bytes())
+    report = KINDS["check"]({"project": str(project.folder)}, emit, going_on)
+    kept = kept_findings(project)
+    assert kept is not None and report == {"findings": len(kept.found), "backbone": "starter"}
+    assert "duplicates" in {finding.check for finding in kept.found}
+    assert [fields["name"] for event, fields in told if event == "phase"] == ["scan", "look", "decode", "features", "head"]
+
+
+def test_a_check_that_is_stopped_says_so(project: Project, emit: Callable[..., None]) -> None:
+    with pytest.raises(RunError) as caught:
+        KINDS["check"]({"project": str(project.folder)}, emit, lambda: True)
+    assert caught.value.code == "stopped"

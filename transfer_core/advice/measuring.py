@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from transfer_core.advice import speed
 from transfer_core.advice.candidates import Candidate
 from transfer_core.advice.choice import Row
+from transfer_core.advice.passes import feature_store, forward_of
 from transfer_core.advice.ranking import combined, order
 from transfer_core.advice.scores import NEVER, RIGHT, WRONG, KeptScores, Measured
 from transfer_core.advice.subset import stratified
-from transfer_core.backbones.graph import feature_graph
 from transfer_core.backbones.weights import obtain
 from transfer_core.data.project import Project
 from transfer_core.errors import DataError, StorageError, TransferError
-from transfer_core.features.extract import Features, FeatureStore, Forward, GraphForward, extract
+from transfer_core.features.extract import Features, FeatureStore, Forward, extract
 from transfer_core.features.logistic import fit_logistic
 from transfer_core.i18n import _
 from transfer_core.images.pixels import PixelMap, decode_together
@@ -202,15 +202,14 @@ class Measuring:
         return replace(candidate, kept=obtain(candidate.backbone, None, progress))
 
     def _store(self, candidate: Candidate) -> FeatureStore:
-        digest = candidate.kept.digest if candidate.kept else ""
-        return FeatureStore(self.cache / "features", candidate.backbone, digest, candidate.view, candidate.feature_count)
+        return feature_store(self.cache, candidate)
 
     def _features(self, candidate: Candidate, seconds_after: float) -> Features:
         """The features `[N, D]` of the pictures looked at; computed where they are not on disk, which says how fast that goes."""
         store = self._store(candidate)
         contents = self.looked_at.contents
         if store.missing(contents):
-            timed = _Timed(self._forward(candidate))
+            timed = _Timed(forward_of(candidate, self.threads))
             start = time.perf_counter()
 
             def progress(done: int, total: int) -> None:
@@ -221,12 +220,6 @@ class Measuring:
             if timed.images_per_second:
                 speed.keep(candidate.work, self.threads, timed.images_per_second)
         return np.asarray(store.rows()[store.positions(contents)])
-
-    def _forward(self, candidate: Candidate) -> Forward:
-        if candidate.make:
-            return candidate.make(self.threads)
-        assert candidate.kept is not None
-        return GraphForward(feature_graph(candidate.kept, size=candidate.view.crop).file, self.threads)
 
     def _missing(self, candidate: Candidate) -> list[str]:
         """The pictures whose features are not on disk; all of them before the weights are here."""

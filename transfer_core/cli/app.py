@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from transfer_core.cli import output
 from transfer_core.cli.words import Commands, add_command
+from transfer_core.errors import TransferError
 from transfer_core.i18n import _
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--port", metavar="N", type=_port, help=_("the port to listen on; the first free one from 8501 on without it")
     )
+    parser.add_argument("--host", metavar="H", help=_("the address to listen on; localhost, for this computer alone, without it"))
     parser.add_argument(
-        "--host", metavar="H", default="localhost", help=_("the address to listen on; localhost is for this computer alone")
+        "--share", action="store_true", help=_("let phones and computers on the same network join, by a secret link")
     )
     parser.add_argument("--no-browser", action="store_true", help=_("only print the address"))
     parser.set_defaults(run_command=run, json=False)
@@ -47,10 +49,14 @@ def run(options: argparse.Namespace) -> int:
     with FileLock(server.own_folder("app") / ".lock"):
         first = server.running()
         if first is None:
-            ours, process = server.start(options.host, options.port)
+            host = options.host or (server.EVERY_ADDRESS if options.share else "localhost")
+            ours, process = server.start(host, options.port, options.share)
     if first is not None:
+        _check_shared(first, options.share)
         server.wait_until_it_answers(first)
-        output.line(_("Transfer Studio is open already: {address}").format(address=first.address + page))
+        output.line(_("Transfer Studio is open already: {address}").format(address=_link(first, page)))
+        if options.share:
+            _invite()
         _open(first, page, options.no_browser)
         return 0
     try:
@@ -70,20 +76,68 @@ def run(options: argparse.Namespace) -> int:
 def _welcome(ours: Server, page: str) -> None:
     from transfer_core.cli.server import LOCAL
 
-    if ours.host not in LOCAL:
+    if ours.host not in LOCAL and not ours.shared:
         output.say(
             _("Everybody who reaches this computer over the network can use these pages and see its files: there is no password.")
         )
-    output.line(_("Transfer Studio is at {address}").format(address=ours.address + page))
+    output.line(_("Transfer Studio is at {address}").format(address=_link(ours, page)))
     output.flush()
+    if ours.shared:
+        _invite()
     output.say(_("Ctrl-C closes it."))
+
+
+def _check_shared(first: Server, share: bool) -> None:
+    if share and not first.shared:
+        raise TransferError(
+            _("Transfer Studio is open already, for this computer alone."),
+            code="open-unshared",
+            fix=_("Close it (Ctrl-C where it was started), then start it with --share. Runs that are at work go on."),
+        )
+
+
+def _link(ours: Server, page: str) -> str:
+    """What opens `page` in a browser on this computer."""
+    if not ours.shared:
+        return ours.address + page
+    from transfer_core.web import access, sharing
+
+    return f"{ours.address}{page or '/'}{'&' if '?' in page else '?'}{access.KEY}={sharing.link_key()}"
+
+
+def _invite() -> None:
+    """Tell how others join."""
+    from transfer_core.web import sharing
+
+    ours = sharing.read()
+    output.say(_("To join with a phone on the same network, scan this code, or open the link:"))
+    code = sharing.code_on_terminal(ours.links[0])
+    if _can_show(code):
+        output.say(code)
+    for link in ours.links:
+        output.say(f"  {link}")
+    output.say(
+        _(
+            "Whoever has the link can use these pages until they are closed: show it only to people you trust. The browser will warn of an "
+            "unknown certificate, because it was made on this computer. It is the right one if its SHA-256 fingerprint is"
+        )
+    )
+    output.say(f"  {ours.fingerprint}")
+
+
+def _can_show(text: str) -> bool:
+    try:
+        text.encode(sys.stderr.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _open(server: Server, page: str, no_browser: bool) -> None:
     # Where there is no screen, Python's choice is a browser inside the terminal.
     screen = sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if screen and not no_browser:
-        webbrowser.open(server.address + page)
+        webbrowser.open(_link(server, page))
 
 
 def _page(project: Path | None) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfer_core.cli import output, reading
+from transfer_core.cli.live_line import LiveLine
 from transfer_core.errors import TransferError
 from transfer_core.i18n import _
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from transfer_core.advice.choice import Choice, Row
     from transfer_core.advice.measuring import Progress
     from transfer_core.metrics.intervals import Score
-
-WIDTH = 79
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,11 +49,11 @@ def rank(options: argparse.Namespace) -> int:
     seconds = options.minutes * 60 if options.minutes is not None else None
     # What is told of the pictures, and the unpacking of an archive, come before the line that is written over.
     project = reading.project_at(options.data)
-    live = _Live()
+    line = LiveLine()
     try:
-        choice = choose_for(project.folder, options.download, seconds, progress=live.show)
+        choice = choose_for(project.folder, options.download, seconds, progress=partial(_tell, line))
     finally:
-        live.close()
+        line.close()
     if options.json:
         output.answer([entry(row, choice, rank) for rank, row in enumerate(choice.rows, 1)])
         return 0
@@ -105,23 +104,9 @@ def _score(score: Score | None) -> str:
     return f"{100 * score.accuracy:.1f} % ({100 * score.low:.0f}-{100 * score.high:.0f})" if score else "-"
 
 
-class _Live:
-    """How far it is, on a line of a terminal that is written over; nothing where nobody watches."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-
-    def show(self, told: Progress) -> None:
-        if not self._terminal:
-            return
-        name = told.candidate.label if told.candidate else _("Reading the pictures")
-        text = _("{name}: {done} of {total}").format(name=name, done=told.done, total=told.total)
-        if told.eta_seconds is not None:
-            text += _(", {time} left").format(time=output.duration(told.eta_seconds))
-        sys.stderr.write("\r" + output.shown(text)[:WIDTH].ljust(WIDTH))
-        sys.stderr.flush()
-
-    def close(self) -> None:
-        if self._terminal:
-            sys.stderr.write("\r" + " " * WIDTH + "\r")
-            sys.stderr.flush()
+def _tell(line: LiveLine, told: Progress) -> None:
+    name = told.candidate.label if told.candidate else _("Reading the pictures")
+    text = _("{name}: {done} of {total}").format(name=name, done=told.done, total=told.total)
+    if told.eta_seconds is not None:
+        text += _(", {time} left").format(time=output.duration(told.eta_seconds))
+    line.show(text)

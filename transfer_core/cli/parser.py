@@ -6,7 +6,7 @@ import argparse
 from typing import Any, NoReturn
 
 from transfer_core import __version__
-from transfer_core.cli import app, backbones, doctor, evaluate, predict, projects, runs, train, weights
+from transfer_core.cli import app, backbones, check, doctor, evaluate, predict, projects, runs, train, weights
 from transfer_core.errors import TransferError
 from transfer_core.i18n import _
 
@@ -38,6 +38,6 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}", help=_("print the version"))
     commands = parser.add_subparsers(title=_("commands"), metavar=_("COMMAND"), required=True)
-    for module in (app, train, predict, evaluate, backbones, weights, runs, projects, doctor):
+    for module in (app, check, train, predict, evaluate, backbones, weights, runs, projects, doctor):
         module.add(commands)
     return parser

@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
 
 def pictures(paths: Iterable[Path]) -> Iterator[Path]:
     """The files given, and in the folders given those that have a picture's extension, in the order of their names."""
-    from transfer_core.images.decode import EXTENSIONS
+    from transfer_core.images.formats import EXTENSIONS
 
     for path in paths:
         if not path.is_dir():
@@ -96,7 +96,7 @@ def write_csv(file: BinaryIO, answers: Iterable[Prediction]) -> None:
 
 
 def _check_csv(file: Path | None) -> None:
-    from transfer_core.images.decode import EXTENSIONS
+    from transfer_core.images.formats import EXTENSIONS
 
     # What the shell makes of `--csv *.jpg`: the first picture would be overwritten.
     if file is not None and file.suffix.lower() in EXTENSIONS:

@@ -6,6 +6,7 @@ import errno
 import http.client
 import json
 import socket
+import ssl
 import subprocess
 import time
 from dataclasses import asdict, dataclass
@@ -18,10 +19,13 @@ from transfer_core.files import write_json
 from transfer_core.i18n import _
 from transfer_core.places import own_folder
 from transfer_core.processes import lives, module_command, start_apart
+from transfer_core.web import sharing
+from transfer_core.web.access import LOCAL, cookie_name
+from transfer_core.web.certificate import CERTIFICATE, Certificate, certificate_for
 
 FIRST_PORT, LAST_PORT = 8501, 8600
-LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
-EVERYWHERE = frozenset({"0.0.0.0", "::", ""})
+EVERY_ADDRESS = "0.0.0.0"
+EVERYWHERE = frozenset({EVERY_ADDRESS, "::", ""})
 ANSWER_PATIENCE = 60.0  # seconds for the server to come up
 END_PATIENCE = 10.0  # seconds for it to end when asked
 
@@ -34,24 +38,37 @@ class Server:
     create_time: float
     host: str
     port: int
+    shared: bool = False
 
     @property
     def address(self) -> str:
         """What a browser on this computer opens."""
         host = "localhost" if self.host in EVERYWHERE | LOCAL else self.host
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        return address_of(host, self.port, self.shared)
 
     def answers(self) -> bool:
         """Whether the server serves pages by now."""
         host = "localhost" if self.host in EVERYWHERE else self.host
-        connection = http.client.HTTPConnection(host, self.port, timeout=2)
+        connection, headers = http.client.HTTPConnection(host, self.port, timeout=2), {}
+        if self.shared:
+            # Ours alone is trusted, whatever name it is for: the secret goes to no other program.
+            context = ssl.create_default_context(cafile=sharing.share_folder() / CERTIFICATE)
+            context.check_hostname = False
+            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+            connection = http.client.HTTPSConnection(host, self.port, timeout=2, context=context)
+            headers = {"Cookie": f"{cookie_name(self.port)}={sharing.link_key()}"}
         try:
-            connection.request("GET", "/_stcore/health")
+            connection.request("GET", "/_stcore/health", headers=headers)
             return connection.getresponse().status == 200
         except (OSError, http.client.HTTPException):
             return False
         finally:
             connection.close()
+
+
+def address_of(host: str, port: int, secure: bool) -> str:
+    """The address of a server as browsers write it."""
+    return f"{'https' if secure else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def state_file() -> Path:
@@ -68,14 +85,15 @@ def running() -> Server | None:
     """The server that runs already, if one does."""
     try:
         data = json.loads(state_file().read_bytes())
-        server = Server(int(data["pid"]), float(data["create_time"]), str(data["host"]), int(data["port"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        shared = data.get("shared") is True
+        server = Server(int(data["pid"]), float(data["create_time"]), str(data["host"]), int(data["port"]), shared)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return server if lives(server.pid, server.create_time) else None
 
 
-def start(host: str, port: int | None) -> tuple[Server, subprocess.Popen[bytes]]:
-    """Start a server and note it; raises TransferError when the port is taken."""
+def start(host: str, port: int | None, share: bool = False) -> tuple[Server, subprocess.Popen[bytes]]:
+    """Start a server and note it; raises TransferError when the port is taken. One to `share` has a secret link and a certificate."""
     page = page_script()
     if port is None:
         port = free_port(host)
@@ -85,14 +103,15 @@ def start(host: str, port: int | None) -> tuple[Server, subprocess.Popen[bytes]]
             code="port-in-use",
             fix=_("Give another one, or leave --port out."),
         )
+    certificate = _prepare_sharing(host, port) if share else None
     try:
         with log_file().open("wb") as log:
             # Away from the terminal, so that Ctrl-C comes to it once, from us; and in its own folder, because the settings
             # of another Streamlit application lying in the current folder would be taken for its own.
-            process = start_apart(server_command(page, host, port), log, page.parent)
+            process = start_apart(server_command(page, host, port, certificate), log, page.parent)
     except OSError as error:
         raise storage_error(error, log_file()) from error
-    server = Server(process.pid, psutil.Process(process.pid).create_time(), host, port)
+    server = Server(process.pid, psutil.Process(process.pid).create_time(), host, port, share)
     write_json(state_file(), asdict(server))
     return server, process
 
@@ -126,9 +145,9 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def page_script() -> Path:
-    """The home page: inside the installed package, or beside it in a checkout."""
+    """What serves the pages: inside the installed package, or beside it in a checkout."""
     package = Path(__file__).parents[1]
-    for script in (package / "_app" / "app.py", package.parent / "app.py"):
+    for script in (package / "_app" / "server.py", package.parent / "server.py"):
         if script.is_file():
             return script
     raise TransferError(
@@ -138,8 +157,17 @@ def page_script() -> Path:
     )
 
 
-def server_command(page: Path, host: str, port: int) -> list[str]:
-    """The command of a server; who may reach it is said here, whatever other settings are around."""
+def _prepare_sharing(host: str, port: int) -> Certificate:
+    """Make the secret of the link, and a certificate for the names under which others reach a server on `host`."""
+    hosts = (sharing.network_addresses() or ["localhost"]) if host in EVERYWHERE else [host]
+    names = ["localhost", "127.0.0.1", *hosts, *(name for name in own_names() if name.isascii())]
+    certificate = certificate_for(names, sharing.share_folder())
+    sharing.begin([address_of(name, port, secure=True) for name in hosts], certificate.fingerprint)
+    return certificate
+
+
+def server_command(page: Path, host: str, port: int, certificate: Certificate | None = None) -> list[str]:
+    """The command of a server; who may reach it is said here, whatever other settings are around. With a certificate it is shared."""
     names = host_names(host)
     options = {
         "server.port": [str(port)],
@@ -147,22 +175,33 @@ def server_command(page: Path, host: str, port: int) -> list[str]:
         "server.headless": ["true"],
         "server.allowedHosts": names,
         # Pages opened under one of these names are ours; without the list Streamlit asks the internet for its own address.
-        "server.corsAllowedOrigins": [f"http://{f'[{name}]' if ':' in name else name}:{port}" for name in names],
+        "server.corsAllowedOrigins": [address_of(name, port, certificate is not None) for name in names],
         "browser.gatherUsageStats": ["false"],
+        # Which tells the address on the internet, too, and asks there for it.
+        "logger.hideWelcomeMessage": ["true"],
     }
+    if certificate is not None:
+        options |= {"server.sslCertFile": [str(certificate.certificate)], "server.sslKeyFile": [str(certificate.private_key)]}
     arguments = [part for name, values in options.items() for value in values for part in (f"--{name}", value)]
-    return module_command("streamlit", "run", page, *arguments)
+    ours = ["--", sharing.OPTION] if certificate is not None else []
+    return module_command("streamlit", "run", page, *arguments, *ours)
 
 
 def host_names(host: str) -> list[str]:
     """The names under which a browser may ask for pages of a server on `host`; others are an attempt at DNS rebinding."""
     names = ["localhost", "127.0.0.1"]
     if host in EVERYWHERE:
-        names += [socket.gethostname(), f"{socket.gethostname()}.local", socket.getfqdn()]
+        names += own_names()
         for addresses in psutil.net_if_addrs().values():
             names += [entry.address.partition("%")[0] for entry in addresses if entry.family in (socket.AF_INET, socket.AF_INET6)]
     elif host not in LOCAL:
         names.append(host)
+    return list(dict.fromkeys(name.lower() for name in names))
+
+
+def own_names() -> list[str]:
+    """The names of this computer on its network, in small letters."""
+    names = (socket.gethostname(), f"{socket.gethostname()}.local", socket.getfqdn())
     return list(dict.fromkeys(name.lower() for name in names))
 
 

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfer_core.data.near_candidates import Indices
-from transfer_core.data.near_duplicates import Pairs, likeness
+from transfer_core.data.near_duplicates import Pairs
+from transfer_core.data.near_likeness import likeness
 
 # Held down, a shutter gives several a second; pressed again at the same thing, one in a few.
 SECONDS = timedelta(seconds=3)

@@ -9,7 +9,8 @@ from typing import Any
 
 from transfer_core.errors import ImageError
 from transfer_core.i18n import _
-from transfer_core.images.decode import EXTENSIONS, MAX_BYTES, PHONE_EXTENSIONS, inspect, open_rgb, phone_picture
+from transfer_core.images.decode import inspect, open_rgb, phone_picture
+from transfer_core.images.formats import EXTENSIONS, MAX_BYTES, PHONE_EXTENSIONS
 from transfer_core.rows import KEY_BYTES
 
 # First bytes of the formats that are read, for pictures whose name has lost its extension.

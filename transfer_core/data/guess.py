@@ -10,15 +10,15 @@ from pathlib import Path, PurePosixPath
 
 from transfer_core.data import archives, tables
 from transfer_core.data.layout import are_splits, check_folder, class_of, ignored
-from transfer_core.data.names import guess_patterns, pattern
+from transfer_core.data.names import check_pattern, guess_patterns
 from transfer_core.data.reading import Depth, Reading, Source
 from transfer_core.data.sources import check_door, guessed_columns, source_of_table
 from transfer_core.errors import DataError
 from transfer_core.i18n import _, ngettext
-from transfer_core.images.decode import EXTENSIONS
+from transfer_core.images.formats import EXTENSIONS
 
 LOOKED_AT = 20_000  # files; a folder of a hundred thousand is understood by fewer, and sooner
-EXAMPLES = 3
+EXAMPLE_CLASSES, EXAMPLES = 6, 2  # of so many classes, so many pictures each
 _DEEPEST_OFFERED = 4
 # Of the pictures, that lie deeper than the first folder: from so many on there is a choice to be made.
 _NESTED = 0.1
@@ -68,20 +68,59 @@ class _Listing:
     open_table: Callable[[str], tables.Table]
 
 
-def guess(place: Path) -> Guess:
+def guess(place: Path, fewest: int = 2) -> Guess:
     """The readings of a folder, an archive or a table; at most 20,000 files are looked at, and no picture is opened.
+
+    A reading that gives fewer than `fewest` classes is none.
 
     Raises DataError for what is none of these, can't be read or, as an archive, is refused.
     """
     check_door(place)
     if os.path.isdir(place):  # noqa: PTH112 (Path raises for a name too long)
-        return _of_listing(_list_folder(place))
+        return _of_listing(_list_folder(place), fewest)
     if tables.is_table(place):
         table = tables.read_table(place)
         columns = guessed_columns(table)
         offer = _table_offer(table, columns, place.name, lambda file: True)
-        return Guess((offer,), unclear=False)
-    return _of_listing(_list_archive(place))
+        return Guess((offer,), unclear=not tables.is_plain(columns))
+    return _of_listing(_list_archive(place), fewest)
+
+
+def try_reading(place: Path, reading: Reading) -> Offer:
+    """What a reading of a folder, an archive or a table would give; raises DataError where it can't be read so."""
+    if tables.is_table(place) and not os.path.isdir(place):  # noqa: PTH112
+        if reading.columns is None:
+            raise ValueError(f"a table is read by its columns, not by {reading}")
+        return _table_offer(tables.read_table(place, reading.columns.titles), reading.columns, place.name, lambda file: True)
+    listing = _list_folder(place) if os.path.isdir(place) else _list_archive(place)  # noqa: PTH112
+    if reading.kind == "table" and reading.table and reading.columns:
+        return _table_offer(listing.open_table(reading.table), reading.columns, reading.table, _known_files(listing))
+    if reading.kind == "names" and reading.pattern:
+        return _names_offer(listing, reading.pattern)
+    if reading.kind == "class":
+        return _offer(reading, _("All of them are of one class."), listing.pictures, [reading.label] * len(listing.pictures))
+    labels = [class_of(parts[:-1], reading.depth) for parts in listing.inside]
+    return _offer(reading, "", listing.pictures, labels)
+
+
+def open_table(place: Path, name: str, titles: bool | None = None) -> tables.Table:
+    """The table that an offer for `place` names; raises DataError."""
+    if os.path.isdir(place):  # noqa: PTH112
+        return tables.read_table(place / name, titles)
+    return tables.read_table(place, titles) if tables.is_table(place) else _packed_table(place, name, titles)
+
+
+def example_files(place: Path, offer: Offer) -> list[tuple[Path, str, str]]:
+    """The example pictures of an offer that lie unpacked on this computer: path, name as the reading has it, class."""
+    if os.path.isdir(place):  # noqa: PTH112
+        beside = (place / offer.reading.table).parent if offer.reading.table else place
+        finder = tables.Finder(place, beside)
+    elif tables.is_table(place) and offer.reading.columns:
+        finder = tables.Finder(tables.root_of(place, offer.reading.columns, tables.read_table(place)), place.parent)
+    else:
+        return []
+    found = [(finder.find(file), file, label) for file, label in offer.examples]
+    return [(path, file, label) for (path, _relative, reason), file, label in found if reason is None]
 
 
 def source_at(place: Path, reading: Reading | None = None, split: str | None = None) -> Source:
@@ -99,8 +138,8 @@ def source_at(place: Path, reading: Reading | None = None, split: str | None = N
     )
 
 
-def _of_listing(listing: _Listing) -> Guess:
-    folders = _folder_offers(listing)
+def _of_listing(listing: _Listing, fewest: int) -> Guess:
+    folders = _folder_offers(listing, fewest)
     by_table = _table_offers(listing)
     flat = sum(len(parts) < 2 for parts in listing.inside)
     by_names = _name_offers(listing) if not folders or flat > len(listing.inside) / 2 else []
@@ -118,7 +157,7 @@ def _of_listing(listing: _Listing) -> Guess:
     return Guess(tuple(offers), unclear=len(offers) > 1 or bool(by_names), more=listing.more)
 
 
-def _folder_offers(listing: _Listing) -> list[Offer]:
+def _folder_offers(listing: _Listing, fewest: int) -> list[Offer]:
     folders = [parts[:-1] for parts in listing.inside]
     deepest = max(map(len, folders), default=0)
     uniform = len({len(above) for above in folders if above}) <= 1
@@ -135,7 +174,7 @@ def _folder_offers(listing: _Listing) -> list[Offer]:
     for depth, sentence in depths:
         labels = [class_of(above, depth) for above in folders]
         offer = _offer(Reading(depth=depth), sentence, listing.pictures, labels)
-        if len(offer.classes) < 2 or offer.pictures < _COVERED * len(folders) or _same_parts(labels, seen):
+        if len(offer.classes) < fewest or offer.pictures < _COVERED * len(folders) or _same_parts(labels, seen):
             continue
         seen.append(labels)
         offers.append(offer)
@@ -148,17 +187,18 @@ def _same_parts(labels: list[str | None], seen: Sequence[list[str | None]]) -> b
 
 
 def _name_offers(listing: _Listing) -> list[Offer]:
-    names = ["/".join(parts) for parts in listing.inside]
-    offers = []
-    for found in guess_patterns([name.rpartition("/")[2] for name in names]):
-        made = pattern(found.pattern)
-        labels = [told.label if (told := made.read(name)) else None for name in names]
-        sentence = _("The file name says the class, by the pattern {pattern}.").format(pattern=found.pattern)
-        offers.append(_offer(Reading("names", pattern=found.pattern), sentence, listing.pictures, labels))
-    return offers
+    return [_names_offer(listing, found.pattern) for found in guess_patterns([parts[-1] for parts in listing.inside])]
 
 
-def _table_offers(listing: _Listing) -> list[Offer]:
+def _names_offer(listing: _Listing, text: str) -> Offer:
+    made = check_pattern(text, "class")
+    labels = [told.label if (told := made.read("/".join(parts))) else None for parts in listing.inside]
+    sentence = _("The file name says the class, by the pattern {pattern}.").format(pattern=text)
+    return _offer(Reading("names", pattern=text), sentence, listing.pictures, labels)
+
+
+def _known_files(listing: _Listing) -> Callable[[str], bool]:
+    """What says whether a cell of a table names one of the pictures: by its path, its name, or that without the ending."""
     known = {name.casefold() for name in listing.pictures} | {PurePosixPath(name).name.casefold() for name in listing.pictures}
     known |= {PurePosixPath(name).stem.casefold() for name in listing.pictures}
 
@@ -166,6 +206,11 @@ def _table_offers(listing: _Listing) -> list[Offer]:
         plain = cell.replace("\\", "/").casefold()
         return plain in known or plain.rpartition("/")[2] in known
 
+    return is_known
+
+
+def _table_offers(listing: _Listing) -> list[Offer]:
+    is_known = _known_files(listing)
     offers = []
     for name in listing.table_files[:_MOST_TABLES]:
         try:
@@ -197,13 +242,12 @@ def _table_offer(table: tables.Table, columns: tables.Columns, name: str, is_kno
 
 def _offer(reading: Reading, sentence: str, files: Sequence[str], labels: Sequence[str | None]) -> Offer:
     classes = Counter(label for label in labels if label)
-    examples: dict[str, tuple[str, str]] = {}
+    examples: dict[str, list[str]] = {}
     for file, label in zip(files, labels, strict=True):
-        if label and label not in examples:
-            examples[label] = (file, label)
-            if len(examples) == EXAMPLES:
-                break
-    return Offer(reading, sentence, classes, tuple(examples.values()))
+        if label and (label in examples or len(examples) < EXAMPLE_CLASSES) and len(examples.setdefault(label, [])) < EXAMPLES:
+            examples[label].append(file)
+    shown = tuple((file, label) for label, some in examples.items() for file in some)
+    return Offer(reading, sentence, classes, shown)
 
 
 def _list_folder(root: Path) -> _Listing:
@@ -216,11 +260,11 @@ def _list_folder(root: Path) -> _Listing:
             break
         names.append(name)
 
-    def open_table(name: str) -> tables.Table:
+    def read_table(name: str) -> tables.Table:
         _check_table_size((root / name).stat().st_size)
         return tables.read_table(root / name)
 
-    return _listing(names, more, open_table)
+    return _listing(names, more, read_table)
 
 
 def _walk(root: Path) -> Iterator[str]:
@@ -257,10 +301,11 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
 def _list_archive(archive: Path) -> _Listing:
     names = archives.list_archive(archive)
 
-    def open_table(name: str) -> tables.Table:
-        return tables.table_of(archives.read_one(archive, name, _MOST_TABLE_BYTES), Path(name))
+    return _listing(names[: 5 * LOOKED_AT], len(names) > 5 * LOOKED_AT, lambda name: _packed_table(archive, name))
 
-    return _listing(names[: 5 * LOOKED_AT], len(names) > 5 * LOOKED_AT, open_table)
+
+def _packed_table(archive: Path, name: str, titles: bool | None = None) -> tables.Table:
+    return tables.table_of(archives.read_one(archive, name, _MOST_TABLE_BYTES), Path(name), titles)
 
 
 def _listing(names: list[str], more: bool, open_table: Callable[[str], tables.Table]) -> _Listing:

@@ -113,10 +113,7 @@ class Project:
         Without a `reading` a new project gets the likeliest one (see `guess`), and one that is there keeps its own. Raises DataError for
         what is no such place, or a table whose columns can't be told. An archive is not unpacked yet: the scan does that.
         """
-        data = _absolute(data)
-        if os.path.exists(data / FILE):  # noqa: PTH110 - unlike Path, it doesn't raise for a name too long
-            return cls.open(data)
-        test = _absolute(test) if test else None
+        data, test = _absolute(data), _absolute(test) if test else None
         project = cls.known(data, test, reading)
         if project is not None:
             return project
@@ -133,8 +130,10 @@ class Project:
 
     @classmethod
     def known(cls, data: Path, test: Path | None = None, reading: Reading | None = None) -> Project | None:
-        """The project that was made of this place, also when sources were added to it since; None before there is one."""
+        """The project that was made of this place, also when sources were added to it since, or that lies in it; else None."""
         data = _absolute(data)
+        if os.path.exists(data / FILE):  # noqa: PTH110 - unlike Path, it doesn't raise for a name too long
+            return cls.open(data)
         made = [project for project in _projects() if project.sources and project._began_with(data, reading)]
         for project in made:
             others = project.sources[1:]
@@ -182,6 +181,12 @@ class Project:
                 fix=_("For pictures that came into it since, look for new pictures on the Data page."),
             )
         self.sources.append(source)
+        self._write()
+
+    def read_as(self, folder: Path, reading: Reading) -> None:
+        """Tell the classes of the source in `folder` by `reading`, from the next scan on."""
+        known = Project.open(self.folder).sources
+        self.sources = [replace(source, reading=reading) if source.folder == folder else source for source in known]
         self._write()
 
     @property

@@ -257,6 +257,11 @@ class SampleTable:
             connection.execute("INSERT OR IGNORE INTO marks VALUES ('unsettled')")
             connection.executemany("DELETE FROM samples WHERE id = ?", [(id,) for id in gone])
 
+    def knows_source(self, number: int) -> bool:
+        """Whether files of the project's source of this number were looked at before."""
+        with self.connect() as connection:
+            return bool(connection.execute("SELECT EXISTS(SELECT 1 FROM samples WHERE source = ?)", (number,)).fetchone()[0])
+
     def settled(self) -> bool:
         """Whether states and splits follow from all that was written."""
         with self.connect() as connection:

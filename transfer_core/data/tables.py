@@ -171,6 +171,11 @@ def guess_columns(table: Table, exists: Callable[[str], bool] | None = None) -> 
     )
 
 
+def is_plain(columns: Columns) -> bool:
+    """Whether the titles of the columns themselves say which are the file and the class, so that nobody need be asked."""
+    return columns.titles and bool(_rank(_word(columns.file), _FILE_WORDS)) and bool(_rank(_word(columns.label), _LABEL_WORDS))
+
+
 def rows_of(table: Table, columns: Columns) -> Iterator[Row]:
     """What each line says, lines without a file left away; raises DataError when a column is not there (any more)."""
     file, label = table.column(columns.file), table.column(columns.label)

@@ -22,10 +22,11 @@ _INNER[1:-1, 1:-1] = True
 
 
 class Agreement(NamedTuple):
-    """Both `[B]`, -1 to 1: of all places together, and of that inner place which agrees least."""
+    """Each `[B]`: of all places together and of that inner place which agrees least, -1 to 1; and how many places count, 1 to 64."""
 
     overall: NDArray[np.float32]
     weakest: NDArray[np.float32]
+    places: NDArray[np.float32]
 
 
 def agreement(wanted: Stack, seen: Stack, inside: NDArray[np.bool_]) -> Agreement:
@@ -37,7 +38,9 @@ def agreement(wanted: Stack, seen: Stack, inside: NDArray[np.bool_]) -> Agreemen
     covariance, one, other = _moments(wanted, seen, inside)
     correlation = covariance / np.sqrt(one * other + NOISE)
     weight = np.sqrt(np.maximum(one, other))
-    return Agreement(_overall(correlation, weight), _weakest(covariance, one, other))
+    # As many tiles of equal weight would be as sure (Kish's effective sample size).
+    places = weight.sum(axis=1) ** 2 / ((weight * weight).sum(axis=1) + 1e-3)
+    return Agreement(_overall(correlation, weight), _weakest(covariance, one, other), np.asarray(places, np.float32))
 
 
 def _moments(wanted: Stack, seen: Stack, inside: NDArray[np.bool_]) -> tuple[Stack, Stack, Stack]:

@@ -7,24 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError, features
+from PIL import Image, UnidentifiedImageError
 
 from transfer_core.errors import ImageError
 from transfer_core.i18n import _
+from transfer_core.images.formats import FORMATS
 
 # Part of every cache key: raised whenever the same file would give other pixels.
 DECODE = "decode1"
 
-# Pillow's own wheels read AVIF; one that somebody built may not.
-_AVIF = bool(features.check("avif"))
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", *(["AVIF"] if _AVIF else []))
-EXTENSIONS = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", *([".avif"] if _AVIF else [])}
-)
-PHONE_EXTENSIONS = frozenset({".heic", ".heif", ".hif"})
 # What a file of a phone begins with, after four bytes of length: its brand, as ISO/IEC 23008-12 lists them.
 _PHONE_BRANDS = (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftyphevx", b"ftypheim", b"ftypheis", b"ftypmif1", b"ftypmsf1")
-MAX_BYTES = 256 * 1024 * 1024
 # A JPEG of a telephone may have 108 million pixels and is decoded at a fraction of that; other formats can only be decoded whole.
 MAX_PIXELS = 100_000_000
 MAX_JPEG_PIXELS = 170_000_000

@@ -29,6 +29,10 @@ __all__ = ["Run", "RunReader", "RunState", "create_run", "find_run", "list_runs"
 
 SCHEMA = 1
 FILE = "run.json"
+RUNS, AUTOMATIC = (
+    "runs",
+    "automatic",
+)  # the folders of a project in which runs lie: those of the user's, and those made without being asked
 _NAME_LENGTH = 200
 
 
@@ -57,6 +61,11 @@ class Run(Work):
     def project_folder(self) -> Path:
         """The project it belongs to, also after the project as a whole was moved."""
         return Path(os.path.normpath(self.folder / self._project))
+
+    @property
+    def automatic(self) -> bool:
+        """Whether nobody asked for it: it makes the project's automatic model."""
+        return self.folder.parent == self.project_folder / AUTOMATIC
 
     @property
     def settings(self) -> RunSettings:
@@ -116,21 +125,23 @@ class Run(Work):
         write_json(self.folder / FILE, data)
 
 
-def create_run(project: Project, settings: RunSettings, out: Path | None = None, name: str | None = None) -> Run:
-    """A new run of `project`, queued, in the project's `runs/` or, if given, in the empty or new folder `out`.
+def create_run(
+    project: Project, settings: RunSettings, out: Path | None = None, name: str | None = None, within: str = RUNS
+) -> Run:
+    """A new run of `project`, queued, in a folder of the project or, if given, in the empty or new folder `out`.
 
     Raises RunError for an `out` that holds something or lies in the user's pictures, StorageError when the disk refuses.
     """
     if out is not None:
         out = Path(out).expanduser().absolute()
         _check_out(out, [source.folder for source in project.sources])
-    return _create(project.folder, settings, out, name)
+    return _create(project.folder, settings, out, name, within)
 
 
-def list_runs(project_folder: Path) -> list[Run]:
+def list_runs(project_folder: Path, within: str = RUNS) -> list[Run]:
     """The runs of a project, newest first, those in folders elsewhere included; broken ones are skipped."""
     runs = {}
-    for folder in _run_folders(Path(project_folder)):
+    for folder in _run_folders(Path(project_folder) / within):
         try:
             run = Run(folder)
         except TransferError:
@@ -146,7 +157,7 @@ def find_run(text: str | Path) -> Run:
         return Run(folder)
     if folder.name == str(text) and home().is_dir():
         for project in sorted(home().iterdir()):
-            for candidate in (project / "runs" / folder.name, _pointed(_pointer(project, folder.name))):
+            for candidate in (project / RUNS / folder.name, _pointed(_pointer(project, folder.name))):
                 if candidate is not None and (candidate / FILE).is_file():
                     return Run(candidate)
     raise RunError(
@@ -162,11 +173,11 @@ def default_name(settings: RunSettings) -> str:
     return f"{settings.backbone}, {settings.plan}"
 
 
-def _create(project_folder: Path, settings: RunSettings, out: Path | None, name: str | None) -> Run:
+def _create(project_folder: Path, settings: RunSettings, out: Path | None, name: str | None, within: str = RUNS) -> Run:
     name = default_name(settings) if name is None else _checked_name(name)
     created = time.time()
     identity = f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(created))}-{secrets.token_hex(2)}"
-    folder = out or project_folder / "runs" / identity
+    folder = out or project_folder / within / identity
     ours = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=out is not None)
@@ -225,8 +236,7 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def _run_folders(project_folder: Path) -> Iterator[Path]:
-    runs = project_folder / "runs"
+def _run_folders(runs: Path) -> Iterator[Path]:
     if not runs.is_dir():
         return
     for entry in runs.iterdir():
@@ -237,7 +247,7 @@ def _run_folders(project_folder: Path) -> Iterator[Path]:
 
 def _pointer(project_folder: Path, identity: str) -> Path:
     """The file in a project that says where a run made with `--out` lies, so that its id is enough to find it."""
-    return project_folder / "runs" / f"{identity}.json"
+    return project_folder / RUNS / f"{identity}.json"
 
 
 def _pointed(pointer: Path) -> Path | None:

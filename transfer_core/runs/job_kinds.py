@@ -14,10 +14,11 @@ from transfer_core.data.project import Project
 from transfer_core.errors import RunError
 from transfer_core.i18n import _
 from transfer_core.processes import usable_cores
-from transfer_core.runs.last_backbone import weights_at_hand
+from transfer_core.runs.last_backbone import weights_at_hand, weights_of_last_run
 from transfer_core.training.context import Stopped
 
 if TYPE_CHECKING:
+    from transfer_core.advice.findings import Findings
     from transfer_core.advice.map_file import PictureMap
     from transfer_core.advice.measuring import Progress
     from transfer_core.advice.picture_map import Tell
@@ -91,6 +92,25 @@ def choose_backbone(arguments: dict[str, Any], emit: Emit, should_stop: ShouldSt
     except Stopped:
         raise RunError(_("It was stopped."), code="stopped") from None
     return found.as_data() | {"fingerprint": fingerprint}
+
+
+def check_pictures(arguments: dict[str, Any], emit: Emit, should_stop: ShouldStop) -> dict[str, Any]:
+    """Have the doctor examine the project in `arguments["project"]`, with the backbone of its last training if that is here.
+
+    The report says how many findings there are; they themselves are kept with the project. What was computed when it is stopped stays on
+    the disk. Raises DataError and StorageError, RunError (stopped).
+    """
+    from transfer_core.advice.doctor import examine
+
+    project = Project.open(Path(str(arguments["project"])))
+
+    last = weights_of_last_run(project.folder)
+
+    def work(tell: Tell, checkpoint: Checkpoint) -> Findings:
+        return examine(project, last.backbone if last else None, progress=tell, checkpoint=checkpoint)
+
+    findings = _as_asked(emit, should_stop, work)
+    return {"findings": len(findings.found), "backbone": findings.backbone}
 
 
 def draw_map(arguments: dict[str, Any], emit: Emit, should_stop: ShouldStop) -> dict[str, Any]:
@@ -176,15 +196,18 @@ class PhaseTeller:
     def __init__(self, emit: Emit):
         self._emit, self._last = emit, ""
 
-    def enter(self, name: str) -> None:
-        """The work is in phase `name` now."""
-        if name != self._last:
+    def enter(self, name: str) -> bool:
+        """The work is in phase `name` now; returns whether that is new."""
+        new = name != self._last
+        if new:
             self._emit("phase", name=name)
             self._last = name
+        return new
 
 
 # A kind is given the job's arguments, its `emit`, and what says that it was asked to stop; it returns the job's report.
 KINDS: dict[str, Kind] = {
+    "check": check_pictures,
     "choose": choose_backbone,
     "copy": copy_pictures,
     "fetch": fetch_weights,

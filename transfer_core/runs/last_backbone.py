@@ -12,7 +12,12 @@ from transfer_core.runs.folder import list_runs
 
 
 def weights_at_hand(project_folder: Path) -> KeptWeights:
-    """The weights that the newest run began with whose weights are still here; the starter's where there is none. Fetches nothing."""
+    """The weights of the last training, or the starter's where there are none. Fetches nothing."""
+    return weights_of_last_run(project_folder) or obtain(STARTER)
+
+
+def weights_of_last_run(project_folder: Path) -> KeptWeights | None:
+    """The weights that the newest run began with whose weights are still here, or None."""
     here = {kept.digest: kept for kept in kept_weights()}
     for run in list_runs(project_folder):
         try:
@@ -21,4 +26,4 @@ def weights_at_hand(project_folder: Path) -> KeptWeights:
             continue
         if isinstance(settled, dict) and settled.get("digest") in here:
             return here[settled["digest"]]
-    return obtain(STARTER)
+    return None

@@ -10,9 +10,9 @@ from transfer_core.i18n import _
 from transfer_core.processes import module_command
 from transfer_core.runs import control
 from transfer_core.runs.events import Event
-from transfer_core.runs.folder import Run
+from transfer_core.runs.folder import AUTOMATIC, Run, list_runs
 from transfer_core.runs.starting import gone, start_process
-from transfer_core.runs.state import RunReader, RunState, read_state
+from transfer_core.runs.state import ACTIVE, RunReader, RunState, read_state
 
 
 def start(run: Run) -> None:
@@ -71,8 +71,17 @@ def worker_command(run: Run) -> list[str]:
 
 
 def _launch(run: Run, arguments: list[str]) -> None:
+    if not run.automatic:
+        _have_way_made(run)
     if not start_process(run, [*worker_command(run), *arguments]):
         raise _already_running(run)
+
+
+def _have_way_made(run: Run) -> None:
+    """What the user asks for has the processor for itself: the automatic model is made again afterwards."""
+    for other in list_runs(run.project_folder, AUTOMATIC):
+        if read_state(other).status in ACTIVE:
+            control.request(other, "stop")
 
 
 def _ask(run: Run, what: control.Request) -> None:

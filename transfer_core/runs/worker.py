@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from transfer_core.processes import make_way
 from transfer_core.runs import carry
 from transfer_core.runs.folder import Run
 
@@ -24,6 +25,8 @@ def _train(carrier: carry.Carrier, resume: bool) -> dict[str, Any] | None:
     """The run's report, or None when it was asked to stop."""
     run = Run(carrier.work.folder)
     settings = run.settings
+    if run.automatic:
+        make_way()
     # Only now what takes seconds to import: whoever watches already sees that the run is starting.
     from transfer_core.data.project import Project
     from transfer_core.training.checkpoint import last_step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
@@ -92,6 +93,12 @@ class RunSamples:
     def sources(self) -> list[Source]:
         """What to decode."""
         return [Source(sample.content, Path(sample.path)) for sample in self.samples]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over contents, classes, splits and groups, in hexadecimals: what a model of these pictures depends on."""
+        lines = sorted(repr((s.content, s.label, s.split, s.given, s.group)) for s in self.samples)
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def labels(self, classes: list[str]) -> NDArray[np.int64]:
         """The number of each sample's class among `classes`; -1 for a class that is not among them."""

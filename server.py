@@ -1,0 +1,17 @@
+"""The page server: the pages, with our own routes beside them and our guard before them."""
+
+import sys
+from pathlib import Path
+
+import streamlit as st
+from starlette.middleware import Middleware
+
+from transfer_core.web import access, guarding, sharing, uploads
+
+access.begin(
+    st.get_option("server.allowedHosts"),
+    st.get_option("server.port"),
+    key=sharing.link_key() if sharing.OPTION in sys.argv else None,
+)
+
+app = st.App(Path(__file__).with_name("app.py"), routes=uploads.routes(), middleware=[Middleware(guarding.Guard)])
