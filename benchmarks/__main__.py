@@ -5,7 +5,11 @@ from __future__ import annotations
 import importlib
 import sys
 
+<<<<<<< HEAD
 BENCHMARKS = ("quick", "pages", "starter", "choice", "near_duplicates", "label_errors")
+=======
+BENCHMARKS = ("quick", "pages", "starter", "choice", "near_duplicates", "data")
+>>>>>>> main
 
 
 def main() -> int:
