@@ -5,11 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-<<<<<<< HEAD
-BENCHMARKS = ("quick", "pages", "starter", "choice", "near_duplicates", "label_errors")
-=======
-BENCHMARKS = ("quick", "pages", "starter", "choice", "near_duplicates", "data")
->>>>>>> main
+BENCHMARKS = ("quick", "pages", "starter", "choice", "near_duplicates", "label_errors", "data")
 
 
 def main() -> int:
