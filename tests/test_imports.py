@@ -48,7 +48,7 @@ WITH_TORCH = (
     "transfer_core.training",
 )
 # But these pages and commands draw forms and start runs with.
-WITHOUT_TORCH = ("transfer_core.training.settings", "transfer_core.training.context")
+WITHOUT_TORCH = ("transfer_core.training.settings", "transfer_core.training.context", "transfer_core.training.samples")
 FILES = sorted(path for path in CORE.rglob("*.py") if "_app" not in path.parts)
 
 
@@ -123,6 +123,11 @@ def test_torch_is_imported_only_where_it_trains() -> None:
     modules = without_torch()
     assert "transfer_core.models.predict" in modules and "transfer_core.runs.launch" in modules
     assert loaded_after(modules, "torch", "torchvision", "streamlit") == []
+
+
+def test_a_quick_run_does_without_torchvision() -> None:
+    """It loads for as long as torch itself, which is longer than a few pictures take from the first to the model."""
+    assert loaded_after(["transfer_core.training.execute"], "torchvision", "torch._dynamo") == []
 
 
 def test_predicting_imports_nothing_that_takes_long() -> None:

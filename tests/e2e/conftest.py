@@ -168,6 +168,10 @@ def browser() -> Iterator[Browser]:
 def app(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[App]:
     """One page server for all tests that don't need their own."""
     running = App(tmp_path_factory.mktemp("studio") / "home")
+    # Tests count trainings and time pages: those that are about models made by themselves ask for them.
+    settings = running.home / ".studio" / "settings" / "settings.json"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(json.dumps({"automatic": False}), encoding="utf-8")
     running.start()
     yield running
     running.stop()

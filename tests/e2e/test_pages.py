@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
+from transfer_core import preferences
 from transfer_core.data.project import Project, list_projects
 from transfer_core.data.scan import scan
 from transfer_core.runs import launch
@@ -166,7 +167,7 @@ def test_chinese_by_the_address_the_settings_and_the_browser(
         visitor.heading(title)
     visitor.open("Train", project=project.folder.name, run=list_runs(project.folder)[0].id)
     visitor.heading("你的模型准备好了")
-    settings.unlink()
+    preferences.change(language=None)
 
 
 def test_projects_are_renamed_duplicated_and_deleted_and_pictures_stay(

@@ -12,8 +12,15 @@ from streamlit.testing.v1 import AppTest
 from pages.ui import findings
 from transfer_core.data.project import Project
 from transfer_core.data.scan import scan
+from transfer_core.runs import automatic
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def nothing_by_itself(studio_home: Path) -> None:
+    """No page begins a training that nobody asked for, but where a test is about that."""
+    automatic.want(False)
 
 
 @pytest.fixture

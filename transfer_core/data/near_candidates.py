@@ -128,13 +128,11 @@ def _most_similar(fingerprints: NDArray[np.uint8], wholes: Vectors, queries: Ind
     least = np.full(len(queries), WORTH, np.float32)
     kept = _Hits.none()
     every = len(references) == len(wholes)
-    similar = np.empty((2, len(queries), REFERENCES), np.float32)
+    room = np.empty(2 * len(queries) * REFERENCES, np.float32)
     for start in range(0, len(references), REFERENCES):
         others = references[start : start + REFERENCES]
         block = (wholes[start : start + REFERENCES] if every else wholes[others]).T
-        best, one = (
-            similar[:, :, : len(others)] if len(others) == REFERENCES else np.empty((2, len(queries), len(others)), np.float32)
-        )
+        best, one = room[: 2 * len(queries) * len(others)].reshape(2, len(queries), len(others))
         np.matmul(views[0], block, out=best)
         for view in views[1:]:
             np.matmul(view, block, out=one)
@@ -176,11 +174,8 @@ class _Hits:
         return _Hits(self.rows[order], self.others[order], self.similarities[order])
 
     def raised(self, least: Vectors) -> Vectors:
-        """`least` of each row, or the least of its hits where there are `MOST`."""
-        raised = least.copy()
+        """`least` of each row, or the next above the least of its hits where there are `MOST`: what is equal comes too late."""
         counts = np.bincount(self.rows, minlength=len(least))
         lowest = np.full(len(least), np.inf, np.float32)
         np.minimum.at(lowest, self.rows, self.similarities)
-        full = counts >= MOST
-        raised[full] = np.maximum(least[full], lowest[full])
-        return raised
+        return np.where(counts >= MOST, np.nextafter(lowest, np.float32(np.inf)), least)

@@ -8,14 +8,11 @@ from typing import Any
 
 import psutil
 
-from transfer_core.training.conclude import conclude
+from transfer_core.training.conclude import Trained, conclude
 from transfer_core.training.context import Context
-from transfer_core.training.custom import train_custom
-from transfer_core.training.prepare import prepare
+from transfer_core.training.prepare import Prepared, prepare
 from transfer_core.training.progress import Clock
 from transfer_core.training.quick import train_quick
-
-PLANS = {"quick": train_quick, "custom": train_custom}
 
 
 def execute(context: Context) -> dict[str, Any]:
@@ -23,7 +20,7 @@ def execute(context: Context) -> dict[str, Any]:
     start = time.perf_counter()
     clock = Clock()
     prepared = prepare(context, clock)
-    trained = PLANS[context.settings.plan](prepared)
+    trained = _train(prepared)
     report = conclude(prepared, trained)
     seconds = clock.seconds
     # Done once, for a backbone or a set of pictures, and kept: told apart, so that a first run can be compared with a second.
@@ -42,6 +39,16 @@ def execute(context: Context) -> dict[str, Any]:
         },
         "peak_rss_mb": _peak_rss_mb(),
     }
+
+
+def _train(prepared: Prepared) -> Trained:
+    """What the run's plan learns."""
+    if prepared.context.settings.plan == "quick":
+        return train_quick(prepared)
+    # Here: it loads torchvision, which takes longer than many a quick run.
+    from transfer_core.training.custom import train_custom
+
+    return train_custom(prepared)
 
 
 def _peak_rss_mb() -> int:

@@ -12,7 +12,6 @@ import torch
 
 from transfer_core.backbones.catalogue import BackboneInfo, backbone_info
 from transfer_core.backbones.graph import NO_GRAPH, Graph, feature_graph
-from transfer_core.backbones.network import load_backbone
 from transfer_core.backbones.weights import KeptWeights, obtain
 from transfer_core.data.layout import check_folder
 from transfer_core.data.looking import look
@@ -25,7 +24,6 @@ from transfer_core.images.pixels import PixelMap
 from transfer_core.images.view import View
 from transfer_core.training.choices import Choices, choose_device, choose_threads
 from transfer_core.training.context import Context
-from transfer_core.training.device import TorchForward
 from transfer_core.training.progress import Clock
 from transfer_core.training.samples import RunSamples
 
@@ -70,11 +68,9 @@ def prepare(context: Context, clock: Clock) -> Prepared:
         choices.write(context.folder)
     torch.set_num_threads(choices.threads)
     pixels = PixelMap(context.project.cache / "pixels", View(choices.size, choices.resize))
-    forward: Forward
-    if graph is None or choices.device == "cuda":
-        forward = TorchForward(load_backbone(kept), choices.device, choices.size)
-    else:
-        forward = GraphForward(graph.file, choices.threads)
+    forward = (
+        _torch_forward(kept, choices) if graph is None or choices.device == "cuda" else GraphForward(graph.file, choices.threads)
+    )
     with ThreadPoolExecutor(1) as ahead:
         if isinstance(forward, GraphForward) and context.settings.plan == "quick" and pixels.missing(samples.contents):
             # Loading takes as long as decoding a few dozen pictures, and leaves a core free for that meanwhile.
@@ -143,6 +139,14 @@ def _weights(context: Context, clock: Clock) -> KeptWeights:
             fix=_("Bring the earlier weights back, or start a new run."),
         )
     return kept
+
+
+def _torch_forward(kept: KeptWeights, choices: Choices) -> Forward:
+    # Torchvision loads for as long as torch itself, and a run through a graph has no need of it.
+    from transfer_core.backbones.network import load_backbone
+    from transfer_core.training.device import TorchForward
+
+    return TorchForward(load_backbone(kept), choices.device, choices.size)
 
 
 def _graph(context: Context, clock: Clock, kept: KeptWeights) -> Graph | None:
