@@ -100,3 +100,26 @@ def test_a_source_is_not_moved(project: Project, tmp_path: Path, monkeypatch: py
     old = project.sources[0].folder
     sources._move(project, old, tmp_path)
     assert Project.open(project.folder).sources[0].folder == old
+
+
+def test_copies_are_offered_at_the_computer_alone(project: Project) -> None:
+    """They are written into any folder that somebody names."""
+
+    def script() -> None:
+        from pathlib import Path
+
+        import streamlit as st
+
+        from pages.ui import exporting
+        from transfer_core.data.project import Project
+
+        exporting.draw(Project.open(Path(st.query_params["folder"])))
+
+    def shown() -> set[str]:
+        page = AppTest.from_function(script)
+        page.query_params["folder"] = str(project.folder)
+        return labels(page.run())
+
+    assert "New folder" not in shown()
+    access.begin(["localhost"], 8501)
+    assert "New folder" in shown()
