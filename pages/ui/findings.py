@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from pages.ui import gallery, jobs_view, pictures, progress, watch, words
+from pages.ui import browse, gallery, jobs_view, pictures, progress, watch, words
 from pages.ui.guard import guard, show_error
 from pages.ui.words import one_line, plain
 from transfer_core.advice import findings as doctor
@@ -132,6 +132,15 @@ def _card(project: Project, finding: Finding) -> None:
                 _button(project, finding, action, None, f"all-{finding.check}-{action}")
             if check.each:
                 st.toggle(_("One by one"), key=f"each-{finding.check}")
+            if finding.count > 1 and finding.ids:
+                st.button(
+                    _("Show among the pictures"),
+                    icon=":material/grid_view:",
+                    key=f"show-{finding.check}",
+                    type="tertiary",
+                    on_click=browse.show,
+                    args=(finding.ids, doctor.sentence(finding)),
+                )
         if each:
             _one_by_one(project, finding)
 
