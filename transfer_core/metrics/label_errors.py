@@ -11,7 +11,7 @@ Probabilities = NDArray[np.floating]
 Labels = NDArray[np.integer]
 
 # Another class has to be likelier by this much. The paper's counts (the off-diagonal of the confident joint) name fewer: of 5 % of labels
-# that were flipped they found 0.69 to 0.78, this margin 0.88 to 0.97 among no more than 1.8 times as many suggestions.
+# that were flipped they found 0.69 to 0.78, this margin 0.88 to 0.95 among no more than 1.8 times as many suggestions.
 MARGIN = 0.4
 # Heads that are right less often than the first need a larger margin, the larger the more often they are wrong, up to the last; below
 # the second they know too little of the classes to correct anybody.
