@@ -60,9 +60,10 @@ def test_a_score_in_words() -> None:
 
 
 def test_the_download_is_the_folder(tmp_path: Path) -> None:
-    (tmp_path / "inner").mkdir()
-    (tmp_path / "model.json").write_text("{}")
-    (tmp_path / "inner" / "a.bin").write_bytes(b"\0" * 10)
-    with zipfile.ZipFile(io.BytesIO(keeping.zipped(tmp_path, "flowers"))) as archive:
+    folder = tmp_path / "model"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "model.json").write_text("{}")
+    (folder / "inner" / "a.bin").write_bytes(b"\0" * 10)
+    with zipfile.ZipFile(io.BytesIO(keeping.zipped(folder, "flowers"))) as archive:
         assert archive.namelist() == ["flowers/inner/a.bin", "flowers/model.json"]
         assert archive.read("flowers/inner/a.bin") == b"\0" * 10

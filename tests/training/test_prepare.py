@@ -11,7 +11,7 @@ from transfer_core.training import prepare
 
 
 def test_a_disk_that_is_too_small_is_told_before_the_work_begins(pictures, run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """How much is needed and how much there is, with nothing written yet; with room again, the run completes."""
+    """How much is needed and how much there is, with no pixels written yet; with room again, the run completes."""
     ran = run(pictures(count=4))
     usage = namedtuple("usage", "total used free")
     with monkeypatch.context() as patch:
@@ -19,7 +19,7 @@ def test_a_disk_that_is_too_small_is_told_before_the_work_begins(pictures, run, 
         with pytest.raises(StorageError) as caught:
             ran.go()
     assert caught.value.code == "disk-full" and caught.value.fix
-    assert list(ran.project.cache.rglob("rows.bin")) == []
+    assert list((ran.project.cache / "pixels").rglob("rows.bin")) == []
     assert ran.go()["images"] == 12
 
 
