@@ -43,6 +43,8 @@ def show(ids: Sequence[int], title: str) -> None:
     """Have the page of pictures show these alone, under this title: to be called in a callback, before the page is drawn."""
     for key in _KEYS:
         st.session_state.pop(key, None)
+    st.session_state["browse-state"] = "all"
+    st.toast(_("They are shown further down, among the pictures."), icon=":material/arrow_downward:")
     st.session_state[_SET] = (tuple(ids), title)
     st.session_state["view"] = "pictures"
 

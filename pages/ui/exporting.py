@@ -15,6 +15,7 @@ from transfer_core.data.export import check_target, write_csv
 from transfer_core.data.project import Project
 from transfer_core.i18n import _, ngettext
 from transfer_core.runs import jobs
+from transfer_core.web import access
 
 KIND = "copy"
 _LISTED = 50
@@ -45,9 +46,10 @@ def draw(project: Project) -> None:
             disabled=not count,
             on_click="ignore",
         )
-    with st.container(border=True):
-        st.header(_("As folders"), anchor=False)
-        _draw_folders(project, count)
+    if not access.current().shared:  # it writes to any folder of this computer
+        with st.container(border=True):
+            st.header(_("As folders"), anchor=False)
+            _draw_folders(project, count)
 
 
 def _table(project: Project) -> bytes:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from pages.ui import gallery, jobs_view, pictures, progress, watch, words
+from pages.ui import browse, gallery, jobs_view, pictures, progress, watch, words
 from pages.ui.guard import guard, show_error
 from pages.ui.words import one_line, plain
 from transfer_core.advice import findings as doctor
@@ -24,6 +24,7 @@ from transfer_core.runs import jobs
 KIND = "check"
 BY_ITSELF = 5_000  # pictures up to which nobody has to ask
 _SHOWN = 12
+_OPEN = 4  # findings that are drawn before somebody asks for the rest
 _PAIRS = 4  # that are shown of a finding as long as nobody asks for more
 _ICONS = {"serious": ":red[:material/error:]", "look": ":orange[:material/visibility:]", "note": ":material/info:"}
 _DONE = "finding-done"
@@ -40,16 +41,41 @@ def draw(project: Project, counts: Sequence[ClassCount]) -> None:
         _offer(project, kept, stale)
     jobs_view.follow(KIND, project.folder, progress.sentence)
     _outcome(project)
-    by_check = {finding.check: finding for finding in standing}
-    loud = [name for name in CHECKS if CHECKS[name].severity != "note"]
-    for name in loud:
-        # Where the finding was, so that it is seen by whoever pressed; the finding itself may be gone.
+    loud = [finding for finding in standing if doctor.check_of(finding).severity != "note"]
+    _in_their_places(project, loud[:_OPEN])
+    _folded(project, loud[_OPEN:], "more-findings", _more)
+    _folded(project, standing[len(loud) :], "notes", _notes)
+    if kept and not loud:
+        st.success(_("Nothing was found that you should look at."), icon=":material/check_circle:")
+
+
+def _in_their_places(project: Project, shown: Sequence[Finding]) -> None:
+    """A card a finding, and what was just done where the finding is or was: there it is seen by whoever pressed."""
+    by_check = {finding.check: finding for finding in shown}
+    for name in CHECKS:
         _draw_done(project, name)
         if name in by_check:
             _card(project, by_check[name])
-    _notes(project, [by_check[name] for name in CHECKS if name in by_check and name not in loud])
-    if kept and not any(name in by_check for name in loud):
-        st.success(_("Nothing was found that you should look at."), icon=":material/check_circle:")
+
+
+def _folded(project: Project, shown: Sequence[Finding], key: str, label: Callable[[int], str]) -> None:
+    """Findings that are drawn once somebody unfolds them."""
+    if not shown:
+        return
+    with st.expander(label(len(shown)), icon=":material/expand_circle_down:", on_change="rerun", key=key) as area:
+        if area.open:
+            for finding in shown:
+                _card(project, finding)
+
+
+def _more(count: int) -> str:
+    return ngettext("{count} more finding", "{count} more findings", count).format(count=count)
+
+
+def _notes(count: int) -> str:
+    return ngettext("{count} more thing that is good to know", "{count} more things that are good to know", count).format(
+        count=count
+    )
 
 
 def _begin_by_itself(project: Project, stale: bool) -> None:
@@ -106,6 +132,15 @@ def _card(project: Project, finding: Finding) -> None:
                 _button(project, finding, action, None, f"all-{finding.check}-{action}")
             if check.each:
                 st.toggle(_("One by one"), key=f"each-{finding.check}")
+            if finding.count > 1 and finding.ids:
+                st.button(
+                    _("Show among the pictures"),
+                    icon=":material/grid_view:",
+                    key=f"show-{finding.check}",
+                    type="tertiary",
+                    on_click=browse.show,
+                    args=(finding.ids, doctor.sentence(finding)),
+                )
         if each:
             _one_by_one(project, finding)
 
@@ -257,17 +292,3 @@ def _undo(project: Project, done: Sequence[Edit]) -> None:
                 break
             edits.undo()
         st.session_state.pop(_DONE, None)
-
-
-def _notes(project: Project, notes: Sequence[Finding]) -> None:
-    """What is good to know and asks for nothing."""
-    for finding in notes:
-        _draw_done(project, finding.check)
-    if not notes:
-        return
-    label = ngettext("{count} more thing that is good to know", "{count} more things that are good to know", len(notes))
-    with st.expander(label.format(count=len(notes)), icon=":material/info:", on_change="rerun", key="notes") as area:
-        if not area.open:
-            return
-        for finding in notes:
-            _card(project, finding)

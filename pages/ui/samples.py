@@ -41,7 +41,8 @@ def _watch(project: Project, known: str) -> None:
         what = {
             "unpack": _("Unpacking the archive"),
             "scan": _("Looking through your pictures"),
-            "look": _("Looking for pictures that show the same"),
+            "look": _("Looking at every picture"),
+            "compare": _("Looking for pictures that show the same"),
         }[state.doing]
         if state.doing == "unpack" and state.total:
             done = percent(state.done / state.total)

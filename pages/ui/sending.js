@@ -110,9 +110,10 @@ class Upload {
       const missing = await this.missing();
       this.marks = [[performance.now(), this.bytes]];
       await Promise.all(Array.from({ length: AT_ONCE }, () => this.sendNext(missing)));
-      this.state = this.abort.signal.aborted ? "stopped" : "finished";
+      const stopped = this.abort.signal.aborted;
       // One that was stopped stays open, so that the same choice goes on with it.
-      if (this.state === "finished") this.unclear = (await this.line.ask("done", { project: this.project })).unclear;
+      if (!stopped) this.unclear = (await this.line.ask("done", { project: this.project })).unclear;
+      this.state = stopped ? "stopped" : "finished";
     } catch (error) {
       this.abort.abort();
       this.state = "failed";

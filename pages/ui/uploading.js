@@ -52,7 +52,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     text("counts", [say(words.sent, counts), ahead].filter(Boolean).join(" · "));
     text("outcome", { finished: say(words.finished, counts), stopped: say(words.stopped, counts), failed: running.problem ?? "" }[running.state] ?? "");
     show("go", ["finished", "stopped"].includes(running.state) && running.files > 0);
-    show("again", running.state !== "finished");
+    show("again", running.state !== "finished" || running.refused.length > 0);
     show("problems", running.refused.length > 0);
     text("problem-count", say(words.refused_count, { count: number(running.refused.length) }));
     const shown = running.refused.slice(0, LISTED).map(({ path, sentence }) => Object.assign(document.createElement("li"), { textContent: sentence || path }));

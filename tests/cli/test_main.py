@@ -44,7 +44,6 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
         ["runs"],
         ["runs", "show"],
         ["app", "--port", "0"],
-        ["app", "--share"],
         ["export", "model"],
     ],
 )

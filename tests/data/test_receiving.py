@@ -7,6 +7,7 @@ import io
 import os
 import shutil
 import time
+import zipfile
 from collections import namedtuple
 from pathlib import Path
 
@@ -14,7 +15,8 @@ import pytest
 from PIL import Image
 
 from transfer_core.data import receiving
-from transfer_core.data.project import Project
+from transfer_core.data.project import Project, list_projects
+from transfer_core.data.reading import Reading
 from transfer_core.data.receiving import Announced, Door, Incoming, all_arrived, arrived_part, is_here, upload_project
 from transfer_core.data.safe_names import is_device
 from transfer_core.data.scan import scan
@@ -65,8 +67,8 @@ def test_doors_are_sources_side_by_side() -> None:
     project = Project.open(project.folder)
     assert [source.folder.relative_to(project.folder).as_posix() for source in project.sources] == [
         "uploads/birds",
-        "added",
-        "camera",
+        "added/owl",
+        "camera/wren",
     ]
     assert scan(project).images == 6
     assert {count.label: count.total for count in project.table.classes()} == {"owl": 3, "tit": 2, "wren": 1}
@@ -99,7 +101,7 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("door", Door)
+@pytest.mark.parametrize("door", [door for door in Door if door is not Door.ARCHIVE])
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_name_climbs_out(name: str, door: Door, tmp_path: Path) -> None:
     """Whatever a name says, the file lies in the project's own folder, and nowhere else."""
@@ -109,7 +111,7 @@ def test_no_name_climbs_out(name: str, door: Door, tmp_path: Path) -> None:
     try:
         send(project, name, picture(2), door)
     except DataError as error:
-        assert error.code in ("no-class", "not-a-picture")
+        assert error.code in ("no-class", "not-a-picture", "bad-class-name")
     inside = project.folder / door.value
     for path in files_of(project):
         assert path.resolve().is_relative_to(inside.resolve())
@@ -118,6 +120,75 @@ def test_no_name_climbs_out(name: str, door: Door, tmp_path: Path) -> None:
     assert {path for path in tmp_path.rglob("*") if home() not in (path, *path.parents)} == before
     assert not list(project.folder.glob("*/*.partial"))
     scan(Project.open(project.folder))
+
+
+@pytest.mark.parametrize(
+    "label", ["train", "test", "v1.5", "a:b", "a_b", "CON", "...", "..", " spaced ", "粗体", "-", "<b>", "val"]
+)
+def test_a_class_keeps_its_name(label: str) -> None:
+    """Whatever its folder has to be called, and also where a folder of that name would mean something else."""
+    project = upload_project("up")
+    send(project, f"{label}/1.png", picture(1), Door.CAMERA)
+    send(project, "a_b/1.png", picture(2), Door.CAMERA)
+    project = Project.open(project.folder)
+    assert scan(project).images == 2
+    assert {count.label: count.total for count in project.table.classes()} in (
+        {label.strip(): 1, "a_b": 1},
+        {"a_b": 2},
+    )
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def test_a_zip_is_a_source() -> None:
+    """It is unpacked by the scan, and comes once."""
+    project = upload_project("pets")
+    data = zipped({f"pets/{label}/{n}.png": picture(9 * n + len(label)) for label in ("cat", "birds") for n in range(3)})
+    send(project, "my pets.zip", data, Door.ARCHIVE, modified=1_700_000_000_000)
+    assert is_here(project, Door.ARCHIVE, Announced("my pets.zip", len(data), 1_700_000_000_000))
+    assert all_arrived(project) is None
+    project = Project.open(project.folder)
+    assert scan(project).images == 6 and {count.label for count in project.table.classes()} == {"cat", "birds"}
+
+
+@pytest.mark.parametrize(
+    "data", [b"nothing", zipped({"../x.png": b"x"}), zipped({"/etc/x.png": b"x"}), zipped({"a/CON.png": b"x"}), zipped({})]
+)
+def test_a_hostile_zip_is_refused_whole(data: bytes) -> None:
+    """With a sentence, and nothing of it stays."""
+    project = upload_project("up")
+    with pytest.raises(DataError):
+        send(project, "a.zip", data, Door.ARCHIVE)
+    assert Project.open(project.folder).sources == [] and files_of(project) == []
+    assert all_arrived(project) is None and list_projects() == [], "no empty project is left in the list"
+
+
+@pytest.mark.parametrize("name", ["../../x.zip", "/etc/x.zip", "C:\\x.zip", "a/b/c.zip", "..\\..\\x.zip", "CON.zip"])
+def test_no_zip_climbs_out(name: str) -> None:
+    project = upload_project("up")
+    place = send(project, name, zipped({"cat/1.png": picture(1), "dog/1.png": picture(2)}), Door.ARCHIVE)
+    assert place.parent == project.folder / "archives"
+
+
+def test_folders_in_folders_are_read_in_the_likeliest_way() -> None:
+    """And it is told that there are others, so that somebody is asked."""
+    project = upload_project("birds")
+    for place in ("north", "south"):
+        for label in ("owl", "tit"):
+            for n in range(3):
+                send(project, f"birds/{place}/{label}/{n}.png", picture(10 * n + len(place + label)))
+    unclear = all_arrived(project)
+    assert unclear is not None and unclear.folder == project.folder / "uploads" / "birds"
+    project.read_as(unclear.folder, Reading(depth=2))
+    scan(project)
+    assert {count.label: count.total for count in project.table.classes()} == {"owl": 6, "tit": 6}
+    assert all_arrived(Project.open(project.folder)) is None, "what was looked at is not asked about again"
 
 
 def test_the_same_file_comes_once() -> None:

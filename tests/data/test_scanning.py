@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from filelock import FileLock
 
 from transfer_core.data import scanning
 from transfer_core.data.project import Project
+from transfer_core.data.reading import Source
 
 
 @pytest.fixture
@@ -114,3 +118,30 @@ def test_a_second_process_makes_way(project: Project, monkeypatch: pytest.Monkey
     with FileLock(project.cache / "scan" / ".lock", is_singleton=False):
         assert scanning.main(project.folder) == 0
     assert json.loads((project.cache / "scan" / "state.json").read_text()) == {"status": "running", "time": 1.0}
+
+
+def test_an_archive_is_unpacked_on_the_way(tmp_path: Path, draw, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page is told that it is being unpacked, in bytes; a hostile one is said as any failure."""
+    folder = draw(tmp_path / "raw", *(f"{label}/{n}.png" for label in ("cat", "dog") for n in range(3)))
+    with zipfile.ZipFile(tmp_path / "pets.zip", "w") as archive:
+        for path in folder.rglob("*.png"):
+            archive.write(path, path.relative_to(folder))
+    project = Project.for_source(tmp_path / "pets.zip")
+    doing: list[str] = []
+
+    def look(source: Source, progress: Callable[[int, int], None]) -> None:
+        monkeypatch.setattr(scanning.time, "monotonic", lambda: 1e9 + len(doing))
+        progress(1, 10)
+        state = scanning.state(project)
+        doing.append(f"{state.doing} {state.done}/{state.total}")
+
+    monkeypatch.setattr(scanning, "bring_in", look)
+    assert scanning.main(project.folder) == 0
+    assert doing == ["unpack 1/10"] and scanning.state(project).status == "finished"
+    assert project.table.count() == 6
+    (tmp_path / "pets.zip").write_bytes(b"nothing")
+    shutil.rmtree(project.folder / "imports")
+    monkeypatch.undo()
+    monkeypatch.setenv("TRANSFER_STUDIO_HOME", str(project.folder.parent))
+    assert scanning.main(project.folder) == 2
+    assert "refused" in (scanning.state(project).error or {})["message"]

@@ -84,6 +84,19 @@ def test_an_archive_is_unpacked_into_the_project(packed: Path) -> None:
     assert not project.missing_sources() and scan(project).images == 8
 
 
+def test_an_archive_that_changed_is_unpacked_anew(packed: Path) -> None:
+    """More pictures in a zip of the same name come in with the next scan; those that were there keep what is known of them."""
+    project = Project.for_source(packed)
+    scan(project)
+    before = {sample.relative: (sample.id, sample.split) for sample in project.table.samples()}
+    with zipfile.ZipFile(packed, "a") as archive:
+        archive.writestr("owl/new.png", (project.folder / "imports" / "birds and cats" / "owl" / "0.png").read_bytes() + b"x")
+    assert scan(project).images == 9
+    after = {sample.relative: (sample.id, sample.split) for sample in project.table.samples()}
+    assert before.items() <= after.items() and set(after) - set(before) == {"owl/new.png"}
+    assert not list((project.folder / "imports").glob(".*.partial")) and scan(project).read == 0
+
+
 def test_a_project_moved_as_a_whole_keeps_what_was_unpacked(packed: Path, tmp_path: Path) -> None:
     """Folders inside of it are written relative to it."""
     project = Project.for_source(packed)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import threading
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,9 +68,14 @@ def contents(folder: Path) -> list[str]:
     return sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*.jpg"))
 
 
+def classes_of(project: Project) -> dict[str, int]:
+    return {count.label: count.total for count in project.table.classes()}
+
+
 def choose(visitor: Visitor, folder: Path) -> None:
     visitor.page.get_by_text(DOOR).click()
     visitor.page.get_by_text("Drop a folder or pictures here").wait_for()
+    visitor.settle()
     visitor.page.locator(".in-folder").set_input_files(folder)
 
 
@@ -118,7 +125,9 @@ def test_a_folder_once_more_sends_nothing_and_another_adds_classes(
     visitor.open("Data", project=shapes.folder.name)
     choose(visitor, folder)
     eventually(lambda: shapes.table.count() == before + 8)
-    visitor.page.get_by_text("hexagon", exact=True).first.wait_for()
+    visitor.page.get_by_text(str(before + 8), exact=True).first.wait_for()
+    assert classes_of(shapes)["hexagon"] == 4
+    visitor.settle()
     names = sent(visitor)
     visitor.page.locator(".in-folder").set_input_files(folder)
     visitor.settle()
@@ -141,8 +150,8 @@ def test_loose_pictures_are_asked_for_their_class(
     visitor.page.get_by_text("HEIC pictures can't be read: 1").wait_for()
     visitor.page.keyboard.type("wild ones/*")
     visitor.page.keyboard.press("Enter")
-    eventually(lambda: len(list((project.folder / "added" / "wild ones__").glob("*.jpg"))) == 3)
-    visitor.page.get_by_text("wild ones__", exact=True).first.wait_for()
+    eventually(lambda: len(list(project.folder.glob("added/wild ones__*/*.jpg"))) == 3)
+    eventually(lambda: classes_of(project) == {"wild ones_*": 3})
 
 
 def test_a_lone_folder_is_asked_for_its_class(visitor: Visitor, pictures: Callable[..., Path], tmp_path: Path) -> None:
@@ -226,9 +235,43 @@ def test_the_field_on_a_telephone(visit: Callable[..., Visitor]) -> None:
     phone = visit(390, 844, has_touch=True, is_mobile=True, color_scheme="dark")
     phone.open()
     phone.page.get_by_text(DOOR).click()
-    phone.page.get_by_role("button", name="Choose pictures…").wait_for()
+    phone.page.get_by_role("button", name="Choose pictures or a zip…").wait_for()
     assert not phone.page.get_by_role("button", name="Choose a folder…").is_visible()
     assert not phone.has_horizontal_scrolling()
+
+
+def test_a_zip(visitor: Visitor, app: App, pictures: Callable[..., Path], tmp_path: Path) -> None:
+    """It makes a project of its name; one that climbs out is refused with a sentence."""
+    folder = pictures(["ash", "elm"], count=4, under=tmp_path / "packed trees")
+    archive = Path(shutil.make_archive(str(folder), "zip", tmp_path, folder.name))
+    hostile = tmp_path / "hostile.zip"
+    with zipfile.ZipFile(hostile, "w") as file:
+        file.writestr("../../out.jpg", "x")
+    visitor.open()
+    visitor.page.get_by_text(DOOR).click()
+    visitor.page.locator(".in-files").set_input_files(hostile)
+    visitor.page.get_by_text("nothing of it was unpacked").wait_for()
+    visitor.button("Choose again").click()
+    visitor.page.locator(".in-files").set_input_files(archive)
+    visitor.heading("Your pictures", SENDING)
+    visitor.page.get_by_text("8", exact=True).first.wait_for()
+    assert "project=packed" in visitor.page.url and classes_of(Project.open(app.home / "packed trees")) == {"ash": 4, "elm": 4}
+
+
+def test_folders_in_folders_are_asked_about(visitor: Visitor, app: App, pictures: Callable[..., Path], tmp_path: Path) -> None:
+    """Before they are looked through."""
+    for place in ("north", "south"):
+        pictures(["owl", "tit"], count=3, under=tmp_path / "nested birds" / place, seed=len(place))
+    visitor.open()
+    choose(visitor, tmp_path / "nested birds")
+    visitor.page.get_by_text("How are these pictures sorted?").wait_for(timeout=SENDING)
+    visitor.page.get_by_text("The innermost folder").click()
+    visitor.page.get_by_text("12 pictures: owl (6), tit (6)").wait_for()
+    visitor.settle()
+    visitor.button("Read them so").click()
+    visitor.heading("Your pictures", SENDING)
+    visitor.page.get_by_text("12", exact=True).first.wait_for()
+    assert classes_of(Project.open(app.home / "nested birds")) == {"owl": 6, "tit": 6}
 
 
 def test_what_the_scan_counts_is_what_came(app: App, many: Callable[[int, str], Path]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,17 @@ def test_a_picture_without_its_extension_is_scored_as_it_is_scanned(colour_model
     (data / "red" / "1.png").rename(data / "red" / "download")
     evaluation = evaluate(colour_model, data)
     assert evaluation.results.score is not None and evaluation.results.score.count == 6
+
+
+def test_a_table_is_scored_and_an_archive_is_not(colour_model: Path, data: Path, tmp_path: Path) -> None:
+    """A CSV says the classes, whatever the folders are called; an archive would have to be unpacked somewhere."""
+    table = data / "labels.csv"
+    table.write_text("file,label\nred/1.png,red\nblue/1.png,red\n", encoding="utf-8")
+    evaluation = evaluate(colour_model, table)
+    assert evaluation.results.score is not None and evaluation.results.score.count == 2
+    assert [answer.relative for answer in evaluation.results.wrong] == ["blue/1.png"]
+    with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
+        archive.write(data / "red" / "1.png", "red/1.png")
+    with pytest.raises(DataError) as caught:
+        evaluate(colour_model, tmp_path / "data.zip")
+    assert "unpack" in str(caught.value).lower()

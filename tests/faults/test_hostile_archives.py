@@ -8,6 +8,8 @@ import os
 import random
 import shutil
 import struct
+import subprocess
+import sys
 import tarfile
 import time
 import tracemalloc
@@ -18,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.conftest import ROOT
 from transfer_core.data import archives, zips
 from transfer_core.data.archives import list_archive, unpack
 from transfer_core.errors import StorageError, TransferError
@@ -365,6 +368,22 @@ def test_stopped_midway_nothing_is_half_there(tmp_path: Path, place: Path) -> No
     assert not list(into.rglob("half.jpg"))
     with pytest.raises(TransferError):
         unpack(file, into)
+
+
+def test_killed_midway_nothing_is_half_there(tmp_path: Path, place: Path) -> None:
+    """A process that gets no chance to tidy up."""
+    file = zipped(tmp_path / "a.zip", *(f"cat/{n}.jpg" for n in range(2, 40)))
+    into = place / "imports" / "x"
+    script = (
+        "import os, pathlib, sys\nfrom transfer_core.data.archives import unpack\ncalls = []\n"
+        "def die():\n    calls.append(1)\n    len(calls) == 20 and os.kill(os.getpid(), 9)\n"
+        "unpack(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), None, die)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, file, into], env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert done.returncode not in (0, 1, 2) and not into.exists()
+    assert list((into.parent / ".x.partial").rglob("*.jpg")), "it was killed too early to show anything"
+    assert unpack(file, into) == 39
+    assert sorted(path.name for path in into.parent.iterdir()) == [".unpacking", "x"]
 
 
 @pytest.mark.parametrize("data", [b"", b"PK", b"PK\5\6" + bytes(18), os.urandom(3000), b"\x1f\x8b" + bytes(50), bytes(10240)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -105,3 +106,11 @@ def test_a_check_begins_by_itself_only_where_something_is_new(
     page = open_page("Data", project=checked.folder.name)
     assert len(begun) == 1
     assert [button.label for button in page.button if button.key == "check-pictures"] == ["Check again"]
+
+
+def test_what_a_finding_is_about_is_shown_among_the_pictures(checked: Project, open_page: Open) -> None:
+    """Its pictures alone, to be selected and changed there, under the finding's sentence."""
+    found = {finding.check: finding for finding in standing(checked, kept_findings(checked))}
+    page = press(open_page("Data", project=checked.folder.name), "show-two-labels")
+    (grid,) = [json.loads(part.proto.json) for part in page.get("bidi_component") if "picture_grid" in part.proto.component_name]
+    assert {item["id"] for item in grid["items"]} == set(found["two-labels"].ids) and page.button(key="browse-all")

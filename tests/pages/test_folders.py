@@ -32,16 +32,19 @@ def test_a_file_is_no_folder_and_a_folder_no_file(tmp_path: Path) -> None:
 
 
 def test_a_look_into_a_folder(tmp_path: Path) -> None:
+    root = tmp_path / "somewhere"
+    root.mkdir()
     for name in ("roses", "Tulips", ".hidden"):
-        (tmp_path / name).mkdir()
-    for name in ("1.jpg", "2.PNG", "notes.txt"):
-        (tmp_path / name).write_bytes(b"")
-    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
-    inside = folders.look_into(tmp_path)
+        (root / name).mkdir()
+    for name in ("1.jpg", "2.PNG", "notes.txt", "more.zip", "labels.CSV"):
+        (root / name).write_bytes(b"")
+    (root / "nowhere").symlink_to(root / "gone")
+    inside = folders.look_into(root)
     assert [folder.name for folder in inside.folders] == ["roses", "Tulips"]
     assert (inside.pictures, inside.more) == (2, False)
+    assert [door.name for door in inside.doors] == ["labels.CSV", "more.zip"]
     with pytest.raises(DataError):
-        folders.look_into(tmp_path / "gone")
+        folders.look_into(root / "gone")
 
 
 def test_a_folder_of_thousands_is_cut_short_and_says_so(tmp_path: Path) -> None:

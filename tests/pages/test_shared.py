@@ -16,6 +16,12 @@ from transfer_core.web import access, sharing
 from transfer_core.web.access import AccessError
 
 ADDRESS = "https://192.0.2.9:8501"
+DOORS = {"Folder, zip or CSV on this computer", "Open", "Browse…"}
+OTHER_DOORS = {
+    "Data": "Add pictures from this computer",
+    "Backbone": "Use a file with weights of your own",
+    "Settings": "Mirror of weights",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +41,7 @@ def test_home_offers_what_needs_no_path(open_page: Callable[..., AppTest], proje
     page = open_page("")
     assert not page.exception and not page.error
     said = labels(page)
-    assert not said & {"Folder on this computer", "Open", "Browse…"}
+    assert not said & DOORS
     assert {"Send pictures through the browser", "Take pictures with the camera", "Let a phone join"} <= said
     assert not [element for element in page.get("menu_button") if element.label == "Used before"]
     assert shared.links[0] in [code.value for code in page.code] and shared.fingerprint in [code.value for code in page.code]
@@ -45,13 +51,16 @@ def test_other_pages_offer_no_path(open_page: Callable[..., AppTest], project: P
     for name in ("Data", "Backbone", "Train", "Results", "Try", "Runs", "Settings"):
         page = open_page(name, project=project.folder.name)
         assert not page.exception and not page.error, name
-        assert not labels(page) & {
-            "File on this computer",
-            "Use a file with weights of your own",
-            "Mirror of weights",
-            "Where it is now",
-        }
+        assert not labels(page) & {*OTHER_DOORS.values(), "File on this computer", "Where it is now"}
         assert str(project.sources[0].folder) not in str([element.proto for element in page.get("html")]), name
+
+
+def test_at_the_computer_the_doors_are_there(open_page: Callable[..., AppTest], project: Project) -> None:
+    """Or the two tests above would find nothing however the doors are called."""
+    access.begin(["localhost"], 8501)
+    assert labels(open_page("")) >= DOORS
+    for name, door in OTHER_DOORS.items():
+        assert door in labels(open_page(name, project=project.folder.name)), name
 
 
 def test_a_folder_that_is_gone_is_not_looked_for(open_page: Callable[..., AppTest], project: Project) -> None:
@@ -74,6 +83,7 @@ def test_a_project_elsewhere_is_not_opened(open_page: Callable[..., AppTest], pr
         lambda folder: folders.typed_folder(str(folder)),
         lambda folder: folders.typed_file(str(folder / "x")),
         lambda folder: folders.typed_path(str(folder)),
+        lambda folder: folders.typed_place(str(folder)),
         folders.look_into,
         opening.open_folder,
     ],
@@ -90,3 +100,26 @@ def test_a_source_is_not_moved(project: Project, tmp_path: Path, monkeypatch: py
     old = project.sources[0].folder
     sources._move(project, old, tmp_path)
     assert Project.open(project.folder).sources[0].folder == old
+
+
+def test_copies_are_offered_at_the_computer_alone(project: Project) -> None:
+    """They are written into any folder that somebody names."""
+
+    def script() -> None:
+        from pathlib import Path
+
+        import streamlit as st
+
+        from pages.ui import exporting
+        from transfer_core.data.project import Project
+
+        exporting.draw(Project.open(Path(st.query_params["folder"])))
+
+    def shown() -> set[str]:
+        page = AppTest.from_function(script)
+        page.query_params["folder"] = str(project.folder)
+        return labels(page.run())
+
+    assert "New folder" not in shown()
+    access.begin(["localhost"], 8501)
+    assert "New folder" in shown()

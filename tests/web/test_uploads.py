@@ -15,7 +15,7 @@ from PIL import Image
 
 from tests.web.conftest import Answer, Server
 from transfer_core.data import scanning
-from transfer_core.data.project import Project
+from transfer_core.data.project import Project, list_projects
 from transfer_core.places import home
 from transfer_core.web import access, arrivals, uploads
 
@@ -57,6 +57,22 @@ def test_a_folder_becomes_a_project_that_is_looked_through(server: Server) -> No
     project = Project.open(home() / key)
     eventually(lambda: scanning.state(project).status == "finished")
     assert {count.label: count.total for count in project.table.classes()} == {"cat": 3, "dog": 3}
+
+
+def test_an_upload_of_nothing_leaves_no_project(server: Server) -> None:
+    key = server.ask("begin", {"name": "nothing"}).data["project"]
+    assert server.put(b"x", project=key, door="archives", path="a.zip").code == "broken-archive"
+    assert server.ask("done", {"project": key}).status == 200 and list_projects() == []
+
+
+def test_folders_in_folders_wait_for_a_choice(server: Server) -> None:
+    """Nothing is looked through before somebody said what is a class."""
+    key = server.ask("begin", {"name": "birds"}).data["project"]
+    for n, path in enumerate(f"birds/{place}/{label}/{n}.png" for place in "ab" for label in "xy" for n in range(3)):
+        server.put(picture(n), project=key, door="uploads", path=path)
+    assert server.ask("done", {"project": key}).data == {"project": "birds", "unclear": "uploads/birds"}
+    time.sleep(2 * arrivals.QUIET)
+    assert scanning.state(Project.open(home() / key)).status == "none"
 
 
 def test_pictures_of_a_tab_that_was_closed_are_looked_through(server: Server) -> None:

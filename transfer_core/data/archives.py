@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Protocol
 
 from filelock import FileLock
@@ -77,7 +77,7 @@ def title(path: Path) -> str:
 def list_archive(archive: Path) -> list[str]:
     """The paths that unpacking would give, with slashes, in a fixed order; raises DataError as `unpack` would."""
     with _opened(archive) as opened:
-        return sorted(path.as_posix() for path in _targets(opened.entries, archive).values())
+        return sorted(_targets(opened.entries, archive).values())
 
 
 def read_one(archive: Path, path: str, most: int) -> bytes:
@@ -85,7 +85,7 @@ def read_one(archive: Path, path: str, most: int) -> bytes:
     with _opened(archive) as opened:
         targets = _targets(opened.entries, archive)
         for entry, content in opened.contents():
-            if entry.number in targets and targets[entry.number].as_posix() == path:
+            if entry.number in targets and targets[entry.number] == path:
                 return content.read(entry.size) if entry.size <= most else b""
     raise DataError(_("There is no {name} in {file}.").format(name=path, file=archive), code="missing", file=archive)
 
@@ -142,18 +142,18 @@ def _opened(archive: Path) -> Iterator[Archive]:
         yield kind(file, archive)
 
 
-def _targets(entries: list[Entry], archive: Path) -> dict[int, PurePosixPath]:
+def _targets(entries: list[Entry], archive: Path) -> dict[int, str]:
     """Where each file goes, by its number; raises DataError when a single name of the archive is not one to be trusted."""
     if len(entries) > MOST_FILES:
         raise too_many(archive)
-    targets: dict[int, PurePosixPath] = {}
+    targets: dict[int, str] = {}
     places: dict[str, str] = {}
     for entry in entries:
         parts = name_parts(entry.name, archive)
         if not parts or any(ignored(part) for part in parts):
             continue
-        path = PurePosixPath(*(safe_part(part) for part in parts))
-        place = path.as_posix().casefold()
+        path = "/".join(safe_part(part) for part in parts)
+        place = path.casefold()
         if place in places:
             raise refused(
                 archive,
@@ -161,10 +161,9 @@ def _targets(entries: list[Entry], archive: Path) -> dict[int, PurePosixPath]:
             )
         places[place] = entry.name
         targets[entry.number] = path
-    for path in targets.values():
-        for folder in list(path.parents)[:-1]:
-            if (place := folder.as_posix().casefold()) in places:
-                raise refused(archive, _("{name} is both a file and a folder").format(name=places[place]))
+    folders = {above for place in places for above in _folders_above(place)}
+    for place in folders & places.keys():
+        raise refused(archive, _("{name} is both a file and a folder").format(name=places[place]))
     if not targets:
         raise DataError(
             _("There are no files in the archive {file}.").format(file=archive),
@@ -173,6 +172,13 @@ def _targets(entries: list[Entry], archive: Path) -> dict[int, PurePosixPath]:
             fix=_("Pack the folder that holds the pictures anew."),
         )
     return targets
+
+
+def _folders_above(path: str) -> Iterator[str]:
+    folder = path.rpartition("/")[0]
+    while folder:
+        yield folder
+        folder = folder.rpartition("/")[0]
 
 
 def name_parts(name: str, archive: Path) -> list[str]:
@@ -219,7 +225,7 @@ def _check_space(entries: list[Entry], folder: Path, archive: Path) -> None:
 
 def _write_all(
     opened: Archive,
-    targets: dict[int, PurePosixPath],
+    targets: dict[int, str],
     partial: Path,
     archive: Path,
     progress: Progress | None,

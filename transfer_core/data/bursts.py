@@ -24,7 +24,7 @@ PAUSE = timedelta(seconds=60)
 # One that was deleted in between does not end a burst.
 NUMBERS = 2
 # From which agreement at half the resolution two that follow each other are of one burst. Of leaves photographed in a row, three in
-# ten agree as much, nearly all the same leaf; of random ones of one class, one in twenty; of other photographs, one in a thousand.
+# ten agree as much, nearly all the same leaf; of random leaves, one in twenty; of random flowers, one in a thousand.
 ALIKE = 0.7
 
 _IDENTIFIER = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)

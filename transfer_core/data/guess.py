@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from transfer_core.data import archives, tables
 from transfer_core.data.layout import are_splits, check_folder, class_of, ignored
@@ -199,8 +199,9 @@ def _names_offer(listing: _Listing, text: str) -> Offer:
 
 def _known_files(listing: _Listing) -> Callable[[str], bool]:
     """What says whether a cell of a table names one of the pictures: by its path, its name, or that without the ending."""
-    known = {name.casefold() for name in listing.pictures} | {PurePosixPath(name).name.casefold() for name in listing.pictures}
-    known |= {PurePosixPath(name).stem.casefold() for name in listing.pictures}
+    known = {name.casefold() for name in listing.pictures}
+    known |= {name.rpartition("/")[2] for name in known}
+    known |= {os.path.splitext(name)[0] for name in known}  # noqa: PTH122 (thousands)
 
     def is_known(cell: str) -> bool:
         plain = cell.replace("\\", "/").casefold()
@@ -309,15 +310,17 @@ def _packed_table(archive: Path, name: str, titles: bool | None = None) -> table
 
 
 def _listing(names: list[str], more: bool, open_table: Callable[[str], tables.Table]) -> _Listing:
-    pictures = sorted(name for name in names if PurePosixPath(name).suffix.lower() in EXTENSIONS)
-    parts, every = ([PurePosixPath(name).parts for name in some] for some in (pictures, names))
+    pictures = sorted(name for name in names if os.path.splitext(name)[1].lower() in EXTENSIONS)  # noqa: PTH122 (thousands)
+    parts, every = ([tuple(name.split("/")) for name in some] for some in (pictures, names))
     # As `layout.files_below` does: what wraps all files says nothing, nor do the folders of the splits.
     while len({one[0] for one in every}) == 1 and min(map(len, every)) > 1 and max(map(len, every)) > 2:
         every, parts = [one[1:] for one in every], [one[1:] for one in parts]
     level = _split_level(every)
     if level is not None:
         parts = [(*one[:level], *one[level + 1 :]) if len(one) > level + 1 else one for one in parts]
-    found = sorted((name for name in names if tables.is_table(Path(name))), key=lambda name: (name.count("/"), name))
+    found = sorted(
+        (name for name in names if name.lower().endswith(tuple(tables.ENDINGS))), key=lambda name: (name.count("/"), name)
+    )
     return _Listing(pictures, parts, found, more, open_table)
 
 

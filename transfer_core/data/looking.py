@@ -24,12 +24,17 @@ Checkpoint = Callable[[], None]
 
 
 def look(
-    project: Project, threads: int | None = None, progress: Progress | None = None, checkpoint: Checkpoint | None = None
+    project: Project,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
+    comparing: Progress | None = None,
 ) -> int:
     """Decode what is new in a scanned project, and bring groups and splits in step with what it shows; returns how many were new.
 
-    A picture that turns out broken is left out with its reason and stops nothing. `progress(done, total)` counts pictures, `checkpoint()`
-    is called between chunks and may raise to stop: what was done stays. Raises StorageError when the disk refuses.
+    A picture that turns out broken is left out with its reason and stops nothing. `progress(done, total)` counts pictures,
+    `comparing(done, total)` what is compared afterwards; `checkpoint()` is called between chunks and may raise to stop: what was done stays.
+    Raises StorageError when the disk refuses.
     Memory: 0.5 KB a picture and 100 MB; disk: 4.6 KB a picture.
     """
     store = fingerprints(project)
@@ -40,7 +45,7 @@ def look(
         failed = decode_together([(store, block)], threads or usable_cores(), told, checkpoint)
         if failed:
             project.table.mark_broken((source.content, error.message) for source, error in failed)
-    _compare(project, store, threads, checkpoint)
+    _compare(project, store, threads, comparing, checkpoint)
     return len(new)
 
 
@@ -59,7 +64,9 @@ def _tell(progress: Progress, before: int, total: int, done: int, _of_block: int
     progress(before + done, total)
 
 
-def _compare(project: Project, store: FingerprintStore, threads: int | None, checkpoint: Checkpoint | None) -> None:
+def _compare(
+    project: Project, store: FingerprintStore, threads: int | None, progress: Progress | None, checkpoint: Checkpoint | None
+) -> None:
     """Find the pairs that new fingerprints make with all others, and settle groups, states and splits by them."""
     table = project.table
     contents = store.keys()
@@ -68,7 +75,7 @@ def _compare(project: Project, store: FingerprintStore, threads: int | None, che
     new = np.array([place for place, content in enumerate(contents) if content not in compared], np.int64)
     if len(new):
         # Of a few, all are new at once; of many, what changes is compared with the rest alone.
-        copies = find_pairs(store.rows(), None if len(new) == len(contents) else new, threads, checkpoint=checkpoint)
+        copies = find_pairs(store.rows(), None if len(new) == len(contents) else new, threads, progress, checkpoint)
         shots = [shot for shot in table.shots() if shot.content in store]
         rows = store.positions(sample.content for sample in shots)
         bursts = find_bursts(shots, store.rows(), rows)

@@ -28,7 +28,7 @@ WORTH = 0.75
 MOST = 8
 
 QUERIES, REFERENCES = 512, 4096  # compared at once: 8 MB of similarities, which stay in the processor's cache
-CHUNK = 2048  # described at once
+CHUNK = 512  # described at once
 
 
 def candidates(
@@ -82,20 +82,27 @@ def described(fingerprints: NDArray[np.uint8], views: tuple[tuple[int, int], ...
     brightness, colour = brightness_of(fingerprints), colour_of(fingerprints)
     count = len(brightness)
     cosines, colour_cosines = _cosines(SIDE, WAVES), _cosines(COLOUR_SIDE, COLOUR_WAVES)
-    # All parts along at once, then for each view the part down.
-    along = brightness @ cosines.reshape(-1, SIDE).T
-    colour_along = colour @ colour_cosines.reshape(-1, COLOUR_SIDE).T
+    # The parts along as one product for all pictures, then for each view the part down.
+    parts = sorted({across for _down, across in views})
+    along, colour_along = _along(brightness, cosines[parts]), _along(colour, colour_cosines[parts])
     weights, colour_weights = _weights(WAVES), COLOUR_WEIGHT * _weights(COLOUR_WAVES)
     colour_weights[0, 0] = COLOUR_WEIGHT * 0.7
     result = []
     for down, across in views:
-        waves = cosines[down] @ along[:, :, across * WAVES : (across + 1) * WAVES] * weights
-        tints = colour_cosines[down] @ colour_along[..., across * COLOUR_WAVES : (across + 1) * COLOUR_WAVES] * colour_weights
+        place = parts.index(across)
+        waves = cosines[down] @ along[..., place, :] * weights
+        tints = colour_cosines[down] @ colour_along[..., place, :] * colour_weights
         both = np.concatenate([waves.reshape(count, -1)[:, 1:], tints.reshape(count, -1)], axis=1)
         # One grey level more: what is next to nothing is not blown up to something.
         both /= np.sqrt((both * both).sum(axis=1, keepdims=True) + 1)
         result.append(both)
     return np.stack(result)
+
+
+def _along(pictures: Vectors, cosines: Vectors) -> Vectors:
+    """`pictures [..., S, S]` and `cosines [P, W, S]` to `[..., S, P, W]`."""
+    side = pictures.shape[-1]
+    return (pictures.reshape(-1, side) @ cosines.reshape(-1, side).T).reshape(*pictures.shape[:-1], *cosines.shape[:2])
 
 
 @cache
@@ -128,13 +135,11 @@ def _most_similar(fingerprints: NDArray[np.uint8], wholes: Vectors, queries: Ind
     least = np.full(len(queries), WORTH, np.float32)
     kept = _Hits.none()
     every = len(references) == len(wholes)
-    similar = np.empty((2, len(queries), REFERENCES), np.float32)
+    room = np.empty(2 * len(queries) * REFERENCES, np.float32)
     for start in range(0, len(references), REFERENCES):
         others = references[start : start + REFERENCES]
         block = (wholes[start : start + REFERENCES] if every else wholes[others]).T
-        best, one = (
-            similar[:, :, : len(others)] if len(others) == REFERENCES else np.empty((2, len(queries), len(others)), np.float32)
-        )
+        best, one = room[: 2 * len(queries) * len(others)].reshape(2, len(queries), len(others))
         np.matmul(views[0], block, out=best)
         for view in views[1:]:
             np.matmul(view, block, out=one)
@@ -176,11 +181,8 @@ class _Hits:
         return _Hits(self.rows[order], self.others[order], self.similarities[order])
 
     def raised(self, least: Vectors) -> Vectors:
-        """`least` of each row, or the least of its hits where there are `MOST`."""
-        raised = least.copy()
+        """`least` of each row, or the next above the least of its hits where there are `MOST`: what is equal comes too late."""
         counts = np.bincount(self.rows, minlength=len(least))
         lowest = np.full(len(least), np.inf, np.float32)
         np.minimum.at(lowest, self.rows, self.similarities)
-        full = counts >= MOST
-        raised[full] = np.maximum(least[full], lowest[full])
-        return raised
+        return np.where(counts >= MOST, np.nextafter(lowest, np.float32(np.inf)), least)

@@ -72,9 +72,13 @@ def all_arrived(project: Project) -> Source | None:
     """Note that nothing more is to come: the next upload of the same name makes a project of its own.
 
     Folders and archives that are new are read in the likeliest way; returns one of them whose classes can be told in several, if there is.
+    A project that was made for an upload of which nothing was taken goes to the trash.
     """
     from transfer_core.data.guess import guess  # here: it loads NumPy, which the home page does without
 
+    if _unfinished(project.folder).exists() and not project.sources:
+        project.delete()
+        return None
     _unfinished(project.folder).unlink(missing_ok=True)
     unclear = None
     for number, source in enumerate(project.sources):
@@ -241,14 +245,12 @@ def _root(project: Project, door: Door) -> Path:
 
 def _target(project: Project, door: Door, given: str) -> Path:
     """Where the file belongs, if nothing else lies there."""
-    label, rest = "", given
-    if door in (Door.CLASS, Door.CAMERA):
-        label, _slash, rest = given.partition("/")
+    label, _slash, rest = given.partition("/") if door in (Door.CLASS, Door.CAMERA) else ("", "", given)
     parts = [_plain(part) for part in PurePosixPath(rest.replace("\\", "/")).parts if part not in ("/", ".", "..")]
-    if label.strip() and parts:
-        parts.insert(0, _class_folder(class_name(label)))
-    elif door is Door.ARCHIVE and parts:
-        return _root(project, door) / parts[-1]
+    if door is Door.ARCHIVE:
+        return _root(project, door) / (parts[-1] if parts else "_")
+    if door is not Door.FOLDER:
+        parts = [_class_folder(class_name(label)), *parts] if label.strip() else []
     if len(parts) < 2:
         raise DataError(
             _("{name} came without the name of its class.").format(name=given or _("A file")),

@@ -7,12 +7,15 @@ import unicodedata
 from pathlib import PurePosixPath
 
 MOST_BYTES = 160  # of a name; file systems take 255
+_PLAIN = re.compile(r"[A-Za-z0-9_-]([A-Za-z0-9_. -]{0,100}[A-Za-z0-9_-])?")  # what most names are: nothing to be done
 # Names that Windows keeps for devices, whatever their extension.
 _DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|clock\$|com[0-9¹²³]|lpt[0-9¹²³])", re.IGNORECASE)
 
 
 def safe_part(part: str) -> str:
     """`part` without signs that some file system refuses and short enough for all; never empty, never a dot name."""
+    if _PLAIN.fullmatch(part):
+        return part
     text = unicodedata.normalize("NFC", part.encode("utf-8", "replace").decode())
     plain = re.sub(r'[\x00-\x1f\x7f<>:"|?*\\/]', "_", text).strip(" .")
     path = PurePosixPath(plain or "_")

@@ -30,7 +30,7 @@ LOG = logging.getLogger(__name__)
 class ScanState:
     """How far the scan of a project is: `none`, `running`, `finished` or `failed`.
 
-    It is at one of "unpack" (counted in bytes), "scan" (in files) and "look" (in pictures).
+    It is at one of "unpack" (counted in bytes), "scan" (in files), "look" and "compare" (in pictures).
     """
 
     status: str
@@ -93,7 +93,7 @@ def main(folder: Path) -> int:
             for source in project.sources:
                 bring_in(source, partial(tell, "unpack"))
             report = scan(project, partial(tell, "scan"))
-            look(project, progress=partial(tell, "look"))
+            look(project, progress=partial(tell, "look"), comparing=partial(tell, "compare"))
             write_json(target, who | {"status": "finished", "report": asdict(report)})
     except Timeout:
         return 0

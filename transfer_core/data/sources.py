@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from transfer_core.data.layout import Found, check_folder, files_below
 from transfer_core.data.names import by_names, pattern
 from transfer_core.data.reading import Reading, Source
 from transfer_core.errors import DataError
+from transfer_core.files import read_json, write_json
 from transfer_core.i18n import _
 
 
@@ -43,9 +45,31 @@ def _read(source: Source) -> Iterator[Found]:
 
 
 def bring_in(source: Source, progress: Progress | None = None, checkpoint: Checkpoint | None = None) -> None:
-    """Unpack the archive of `source` unless that was done; raises what `archives.unpack` raises."""
-    if source.archive is not None and not source.folder.is_dir():
+    """Unpack the archive of `source` unless that was done and it is the same since; raises what `archives.unpack` raises."""
+    if source.archive is None:
+        return
+    stamp = source.folder.with_name(f".{source.folder.name}.json")
+    now = _stamp_of(source.archive)
+    if not source.folder.is_dir():
         archives.unpack(source.archive, source.folder, progress, checkpoint)
+    elif now is not None and stamp.exists() and read_json(stamp) != now:
+        # Unpacked beside the old one, which goes only when the new one is whole; of a name that is tidied away if this is killed.
+        fresh, old = (source.folder.with_name(f".{source.folder.name}.{name}.partial") for name in ("new", "old"))
+        archives.unpack(source.archive, fresh, progress, checkpoint)
+        source.folder.replace(old)
+        fresh.replace(source.folder)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        return
+    write_json(stamp, now)
+
+
+def _stamp_of(archive: Path) -> dict[str, int] | None:
+    try:
+        status = archive.stat()
+    except OSError:
+        return None
+    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
 
 
 def is_there(source: Source) -> bool:

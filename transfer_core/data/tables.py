@@ -10,7 +10,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from transfer_core.data.layout import SPLIT_FOLDERS, Found, check_folder, ignored
 from transfer_core.data.names import pattern
@@ -21,6 +21,7 @@ from transfer_core.i18n import _
 ENDINGS = frozenset({".csv", ".tsv", ".tab"})
 MAX_BYTES = 256 * 1024 * 1024  # millions of lines
 MOST_COLUMNS = 1000
+MOST_LISTED = 300_000  # files below a folder, among which those of a table are looked for by their names
 MOST_CLASS_CHARACTERS = 200
 _DELIMITERS = (",", "\t", ";", "|")
 _FIRST = 400  # rows that guesses are made from
@@ -130,14 +131,15 @@ def guess_columns(table: Table, exists: Callable[[str], bool] | None = None) -> 
     values = [[row[place].strip() for row in rows] for place in places]
     words = [_word(title) if table.has_titles else "" for title in table.titles]
 
-    def files(place: int) -> tuple[bool, float, int, int]:
-        here = [cell for cell in values[place] if cell]
-        endings = sum(bool(_PICTURE.search(cell)) for cell in here)
-        named = sum(bool(_PICTURE.search(cell)) or bool(exists and exists(cell)) for cell in here)
-        return endings >= 0.5 * len(rows), named / len(rows), _rank(words[place], _FILE_WORDS), -place
+    endings = [sum(bool(_PICTURE.search(cell)) for cell in column) / len(rows) for column in values]
+    if max(endings) < 0.5 and exists is not None:  # names without endings: whether there are such files takes longer to find out
+        endings = [sum(bool(cell) and exists(cell) for cell in column) / len(rows) for column in values]
+
+    def files(place: int) -> tuple[bool, int, int]:
+        return endings[place] >= 0.5, _rank(words[place], _FILE_WORDS), -place
 
     file = max(places, key=files)
-    if files(file)[1] < 0.5:
+    if endings[file] < 0.5:
         return None
     splits = [
         place
@@ -236,7 +238,7 @@ class Finder:
         self._inside = str(self.root).rstrip(os.sep) + os.sep
         self._limit = Path(os.path.realpath(root))
         self._real: dict[Path, bool] = {}
-        self._names: dict[str, list[Path]] | None = None
+        self._names: dict[str, list[str]] | None = None
 
     def find(self, given: str) -> tuple[Path, str, str | None]:
         """Where the file is, its path relative to the root, and, if it can't be used, why."""
@@ -278,18 +280,31 @@ class Finder:
     def _by_name(self, plain: str) -> list[Path]:
         """The files called so, with or without their ending; of several, those whose folders are named too."""
         if self._names is None:
-            self._names = {}
-            for folder, folders, files in os.walk(self.root):
-                folders[:] = [name for name in folders if not ignored(name)]
-                for name in files:
-                    if not ignored(name) and _is_text(name):
-                        for key in {_key(name), _key(PurePosixPath(name).stem)} if _PICTURE.search(name) else {_key(name)}:
-                            self._names.setdefault(key, []).append(Path(folder, name))
-        named = self._names.get(_key(PurePosixPath(plain).name), [])
+            self._names = self._all_names()
+        named = self._names.get(_key(plain.rpartition("/")[2]), [])
         if len(named) > 1:
-            whole = [path for path in named if _key(path.as_posix()).endswith("/" + _key(plain).lstrip("/"))]
-            return whole if len(whole) == 1 else named
-        return named
+            wanted = "/" + _key(plain).lstrip("/")
+            whole = [path for path in named if _key(path.replace(os.sep, "/")).endswith(wanted)]
+            named = whole if len(whole) == 1 else named
+        return [Path(path) for path in named]
+
+    def _all_names(self) -> dict[str, list[str]]:
+        names: dict[str, list[str]] = {}
+        count = 0
+        for folder, folders, files in os.walk(self.root):
+            folders[:] = sorted(name for name in folders if not ignored(name))
+            for name in files:
+                if ignored(name) or not _is_text(name):
+                    continue
+                path, key = os.path.join(folder, name), _key(name)  # noqa: PTH118
+                names.setdefault(key, []).append(path)
+                if _PICTURE.search(name):
+                    names.setdefault(key.rpartition(".")[0], []).append(path)
+            count += len(files)
+            # A table in somebody's home folder must not have all of it read.
+            if count > MOST_LISTED:
+                break
+        return names
 
 
 def _key(name: str) -> str:

@@ -40,7 +40,7 @@ def lay_out(
     """Positions float32 `[N, 2]` of `points [N, D]`, whose first two columns are where they start (principal components).
 
     Centred; the same points give the same positions. `progress(done, total)` counts steps, `checkpoint()` may raise to stop.
-    Time: 1.5 s for 1,000 points on one core, 20 s for 10,000; memory: a few times `[N, NEIGHBOURS]`.
+    Time: 1.5 s for 1,000 points on one core, 7 s for 5,000; memory: a few times `[N, NEIGHBOURS]`.
     """
     count = len(points)
     if count < 3:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from transfer_core.advice.findings import Findings
     from transfer_core.advice.map_file import PictureMap
     from transfer_core.advice.measuring import Progress
-    from transfer_core.advice.picture_map import Tell
+    from transfer_core.advice.passes import Tell
     from transfer_core.data.export import Copied
     from transfer_core.training.context import Emit
 

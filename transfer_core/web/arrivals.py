@@ -35,6 +35,8 @@ async def all_here(project: Project) -> Source | None:
     """
     _forget(project.folder)
     unclear = await run_sync(receiving.all_arrived, project)
+    if not project.folder.exists():
+        return None
     if unclear is None and not await run_sync(_start_scan, project.folder):
         _look_through_soon(project.folder)
     return unclear
