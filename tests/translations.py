@@ -14,9 +14,10 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
-from transfer_core.i18n import DOMAIN, LANGUAGES, LOCALES
+from transfer_core.i18n import DOMAIN, LANGUAGES
 
 ROOT = Path(__file__).parents[1]
+LOCALES = ROOT / "transfer_core" / "locales"  # of this checkout, whichever is installed
 ARGUMENTS = {"_": 1, "ngettext": 2}  # how many texts each takes
 
 
