@@ -33,8 +33,8 @@ def look(
     """Decode what is new in a scanned project, and bring groups and splits in step with what it shows; returns how many were new.
 
     A picture that turns out broken is left out with its reason and stops nothing. `progress(done, total)` counts pictures,
-    `comparing(done, total)` what is compared afterwards; `checkpoint()` is called between chunks and may raise to stop: what was done stays.
-    Raises StorageError when the disk refuses.
+    `comparing(done, total)` what is compared afterwards; `checkpoint()` is called between chunks and may raise to stop: what was done
+    stays. Raises StorageError when the disk refuses.
     Memory: 0.5 KB a picture and 100 MB; disk: 4.6 KB a picture.
     """
     store = fingerprints(project)
