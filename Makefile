@@ -23,7 +23,7 @@ app: $(VENV)/.app
 test: $(VENV)/.dev
 	# One thread a test: tests side by side would wait for each other's threads.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not browser and not slow and not catalogue"
-	$(BIN)/python -m pytest -m browser
+	$(BIN)/python -m pytest -m "browser and not slow"
 
 test-fast: $(VENV)/.dev
 	# One thread a test: tests side by side would wait for each other's threads.

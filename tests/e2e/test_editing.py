@@ -124,7 +124,10 @@ def test_the_map_draws_itself_and_gives_pictures_to_change(
     visitor.open("Data", project=plain.folder.name, view="map")
     area = visitor.page.locator(".js-plotly-plot .nsewdrag").first
     area.wait_for(timeout=WORK)
+    # What is found moves the map down the page when it comes.
+    visitor.page.get_by_text("Checked:").wait_for(timeout=WORK)
     visitor.settle()
+    area.scroll_into_view_if_needed()
     visitor.page.wait_for_timeout(1000)
     box = area.bounding_box()
     assert box
