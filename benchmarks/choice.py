@@ -10,7 +10,6 @@ is the time of choosing, with decoded pixels and graphs at hand, over that of th
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.figures import SHARED, Report
+from benchmarks.figures import SHARED, Report, own_home
 from benchmarks.quick import SETS, THREADS
 from transfer_core.advice.candidates import Candidate, at_size, candidate
 from transfer_core.advice.choice import Choice, Row
@@ -37,7 +36,6 @@ from transfer_core.features.extract import Features, FeatureStore, extract, sess
 from transfer_core.features.logistic import fit_logistic
 from transfer_core.images.pixels import PixelMap, decode_together
 from transfer_core.images.view import Pixels
-from transfer_core.places import VARIABLE
 from transfer_core.training.folds import assign_folds
 from transfer_core.training.samples import RunSamples
 
@@ -194,17 +192,10 @@ def main(arguments: list[str] | None = None) -> Report:
     if not (SHARED / "weights").is_dir():
         print(f"skipped: {SHARED / 'weights'} is not there; TRANSFER_STUDIO_SHARED says where to look")
         return report
-    with tempfile.TemporaryDirectory() as folder:
-        before = os.environ.get(VARIABLE)
-        os.environ[VARIABLE] = folder
-        try:
-            passes = Passes()
-            among = eight(passes)
-            found = [measure(report, name, among, passes) for name in options.sets]
-        finally:
-            os.environ.pop(VARIABLE)
-            if before is not None:
-                os.environ[VARIABLE] = before
+    with tempfile.TemporaryDirectory() as folder, own_home(Path(folder)):
+        passes = Passes()
+        among = eight(passes)
+        found = [measure(report, name, among, passes) for name in options.sets]
     for rule in found[0]["regret"]:
         goal = REGRET_GOAL if rule == "pick" else None
         report.add(f"mean regret: {rule}", float(np.mean([each["regret"][rule] for each in found])), goal)

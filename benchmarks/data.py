@@ -14,12 +14,11 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.figures import Report
+from benchmarks.figures import Report, own_home
 from benchmarks.generated import file, generate
 from benchmarks.quick import peak_anonymous
 from transfer_core.data.looking import fingerprints
@@ -28,7 +27,6 @@ from transfer_core.data.scan import scan
 from transfer_core.images.decode import open_rgb
 from transfer_core.images.fingerprint import NEED
 from transfer_core.images.pixels import Source, decode_together
-from transfer_core.places import VARIABLE
 from transfer_core.processes import module_command, usable_cores
 
 COUNT, FEW = 100_000, 1_000
@@ -100,19 +98,6 @@ def some_of(folder: Path, count: int, target: Path) -> Path:
         if not place.exists():
             os.link(file(folder, number), place)
     return target
-
-
-@contextmanager
-def own_home(folder: Path) -> Iterator[None]:
-    """Projects of the benchmark lie in `folder`."""
-    before = os.environ.get(VARIABLE)
-    os.environ[VARIABLE] = str(folder)
-    try:
-        yield
-    finally:
-        os.environ.pop(VARIABLE)
-        if before is not None:
-            os.environ[VARIABLE] = before
 
 
 def main(arguments: list[str] | None = None) -> Report:

@@ -6,10 +6,14 @@ import json
 import os
 import platform
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from transfer_core.places import VARIABLE
 
 RESULTS = Path(__file__).parent / "results"
 SHARED = Path(os.environ.get("TRANSFER_STUDIO_SHARED", Path(__file__).parents[2] / "shared"))
@@ -82,3 +86,16 @@ def machine() -> dict[str, Any]:
         "system": platform.system(),
         "python": platform.python_version(),
     } | versions
+
+
+@contextmanager
+def own_home(folder: Path) -> Iterator[None]:
+    """Projects of the benchmark lie in `folder`."""
+    before = os.environ.get(VARIABLE)
+    os.environ[VARIABLE] = str(folder)
+    try:
+        yield
+    finally:
+        os.environ.pop(VARIABLE)
+        if before is not None:
+            os.environ[VARIABLE] = before

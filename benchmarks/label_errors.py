@@ -8,7 +8,6 @@ Features from the starter and from MobileNetV2, as a run computes them, several 
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.figures import SHARED, Report
+from benchmarks.figures import SHARED, Report, own_home
 from benchmarks.quick import THREADS
 from transfer_core.advice.candidates import Candidate, candidate
 from transfer_core.advice.opinions import out_of_fold
@@ -29,7 +28,6 @@ from transfer_core.data.scan import scan
 from transfer_core.features.extract import Features, FeatureStore, GraphForward, extract
 from transfer_core.images.pixels import PixelMap
 from transfer_core.metrics.label_errors import label_errors
-from transfer_core.places import VARIABLE
 from transfer_core.training.samples import RunSamples
 
 SETS = ("plantvillage_apple", "sign_digits")
@@ -99,21 +97,14 @@ def main(arguments: list[str] | None = None) -> Report:
     if not (SHARED / "weights").is_dir():
         print(f"skipped: {SHARED / 'weights'} is not there; TRANSFER_STUDIO_SHARED says where to look")
         return report
-    with tempfile.TemporaryDirectory() as folder:
-        before = os.environ.get(VARIABLE)
-        os.environ[VARIABLE] = folder
-        try:
-            better = adopt(BETTER, Path(SHARED / "weights" / f"{BETTER}-imagenet.pth"))
-            among = {
-                STARTER: candidate(backbone_info(STARTER), next(iter(kept_weights(STARTER)))),
-                BETTER: candidate(backbone_info(BETTER), better),
-            }
-            for name in options.sets:
-                measure(report, name, among)
-        finally:
-            os.environ.pop(VARIABLE)
-            if before is not None:
-                os.environ[VARIABLE] = before
+    with tempfile.TemporaryDirectory() as folder, own_home(Path(folder)):
+        better = adopt(BETTER, Path(SHARED / "weights" / f"{BETTER}-imagenet.pth"))
+        among = {
+            STARTER: candidate(backbone_info(STARTER), next(iter(kept_weights(STARTER)))),
+            BETTER: candidate(backbone_info(BETTER), better),
+        }
+        for name in options.sets:
+            measure(report, name, among)
     report.keep()
     return report
 

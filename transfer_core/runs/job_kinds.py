@@ -196,13 +196,11 @@ class PhaseTeller:
     def __init__(self, emit: Emit):
         self._emit, self._last = emit, ""
 
-    def enter(self, name: str) -> bool:
-        """The work is in phase `name` now; returns whether that is new."""
-        new = name != self._last
-        if new:
+    def enter(self, name: str) -> None:
+        """The work is in phase `name` now."""
+        if name != self._last:
             self._emit("phase", name=name)
             self._last = name
-        return new
 
 
 # A kind is given the job's arguments, its `emit`, and what says that it was asked to stop; it returns the job's report.
