@@ -25,7 +25,7 @@ def files(tmp_path: Path, pictures) -> list[File]:
 
 
 def answer(files: list[File]) -> list[Facts]:
-    with readers(len(files)) as read:
+    with readers() as read:
         return read(files)()
 
 

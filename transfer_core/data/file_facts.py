@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from transfer_core.errors import ImageError
 from transfer_core.i18n import _
@@ -17,8 +16,7 @@ from transfer_core.rows import KEY_BYTES
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"RIFF", b"BM", b"GIF8", b"II*\x00", b"MM\x00*")
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     """What the sample table keeps of a file. `problem` says why it can't be used; `forbidden` that it could not even be read."""
 
     content: str | None = None
@@ -35,7 +33,7 @@ class Facts:
     @property
     def columns(self) -> dict[str, Any]:
         """As the table has them."""
-        return {name: value for name, value in vars(self).items() if name != "forbidden"}
+        return {name: value for name, value in self._asdict().items() if name != "forbidden"}
 
 
 def facts_of(path: Path, size: int) -> Facts:
@@ -64,7 +62,7 @@ def _look_at(path: Path, size: int) -> Facts:
     if _may_be_cut_off(data, header.format):
         open_rgb(data, name=name)
     content = hashlib.blake2b(data, digest_size=KEY_BYTES).hexdigest()
-    return Facts(content, **asdict(header))
+    return Facts(content, **vars(header))
 
 
 def may_be_picture(path: Path) -> bool:

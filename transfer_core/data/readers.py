@@ -19,7 +19,7 @@ THREADS = 4
 # Files from which on processes pay for their start of half a second.
 MANY = 5_000
 PROCESSES = 2
-CHUNK = 64
+CHUNK = 256
 
 Answer = Callable[[], list[Facts]]
 
@@ -33,27 +33,29 @@ class File(NamedTuple):
 
 
 @contextmanager
-def readers(count: int) -> Iterator[Callable[[Sequence[File]], Answer]]:
-    """A function that begins to read files and gives what waits for their facts, in order; made for `count` files in all."""
-    with ExitStack() as stack:
-        if count < MANY:
-            pool = stack.enter_context(ThreadPoolExecutor(THREADS))
-            yield lambda files: _answer(pool.map(_facts, files))
-            return
+def readers() -> Iterator[Callable[[Sequence[File]], Answer]]:
+    """A function that begins to read files and gives what waits for their facts, in order; what is not waited for ends unread."""
+    with ExitStack() as started, ExitStack() as pools:
         own = threading.local()
 
         def ask(files: Sequence[File]) -> list[Facts]:
             # Each thread has a process of its own, and does nothing but wait for it.
             if not hasattr(own, "reader"):
-                own.reader = stack.enter_context(_Reader())
+                own.reader = started.enter_context(_Reader())
             return own.reader.ask(files)
 
-        pool = stack.enter_context(ThreadPoolExecutor(PROCESSES))
+        threads, processes = ThreadPoolExecutor(THREADS), ThreadPoolExecutor(PROCESSES)
+        for pool in (threads, processes):
+            pools.callback(pool.shutdown, cancel_futures=True)
+        asked = 0
 
         def read(files: Sequence[File]) -> Answer:
+            nonlocal asked
+            asked += len(files)
+            if asked < MANY:
+                return _answer(threads.map(_facts, files))
             chunks = [files[start : start + CHUNK] for start in range(0, len(files), CHUNK)]
-            found = pool.map(ask, chunks)
-            return _answer(facts for part in found for facts in part)
+            return _answer(facts for part in processes.map(ask, chunks) for facts in part)
 
         yield read
 
@@ -96,7 +98,7 @@ def _facts(file: File) -> Facts:
 def main() -> None:
     """Answer lines of files with lines of facts."""
     for line in sys.stdin.buffer:
-        answers = [list(vars(_facts(File(*values))).values()) for values in json.loads(line)]
+        answers = [_facts(File(*values)) for values in json.loads(line)]
         sys.stdout.buffer.write(json.dumps(answers).encode() + b"\n")
         sys.stdout.buffer.flush()
 

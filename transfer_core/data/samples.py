@@ -25,6 +25,9 @@ FACTS = (
 )  # fmt: skip
 
 
+WRITING_KB = 32_768
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One picture.
@@ -118,6 +121,8 @@ class SampleTable:
         with self.connect() as connection:
             # Without it, a transaction that began by reading is refused at its first write once somebody else has written.
             connection.execute("BEGIN IMMEDIATE")
+            # Of the indexes, many pages are changed at once and in no order: kept until the end, each is written once.
+            connection.execute(f"PRAGMA cache_size=-{WRITING_KB}")
             yield connection
 
     def _error(self, error: sqlite3.Error) -> DataError | StorageError:
@@ -248,11 +253,13 @@ class SampleTable:
     def replace(self, rows: Iterable[dict[str, Any]], gone: Iterable[int] = ()) -> None:
         """Write `FACTS` by (source, relative), keeping all else of those that are there; drop those that are gone."""
         updates = ", ".join(f"{name} = excluded.{name}" for name in FACTS[2:])
+        # A new one begins as it is where no edit and no pair say anything of it: then that is not written twice.
         statement = (
-            f"INSERT INTO samples ({', '.join(FACTS)}) VALUES ({', '.join(':' + name for name in FACTS)}) "
+            f"INSERT INTO samples ({', '.join(FACTS)}, label, copies, grouping) "
+            f"VALUES ({', '.join(':' + name for name in FACTS)}, :given_label, :content, :content) "
             f"ON CONFLICT (source, relative) DO UPDATE SET {updates}"
         )
-        with self.connect() as connection:
+        with self.change() as connection:
             connection.executemany(statement, rows)
             connection.execute("INSERT OR IGNORE INTO marks VALUES ('unsettled')")
             connection.executemany("DELETE FROM samples WHERE id = ?", [(id,) for id in gone])

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from transfer_core.data.file_facts import Facts
 from transfer_core.data.layout import Found
-from transfer_core.data.readers import Answer, File, readers
+from transfer_core.data.readers import File, readers
 from transfer_core.data.settle import settle
 from transfer_core.data.sources import found_in
 from transfer_core.errors import DataError
@@ -20,25 +23,26 @@ if TYPE_CHECKING:
     from transfer_core.data.project import Project
 
 BATCH = 1024
+# Seconds of reading that are lost if the process is killed; many rows at once are written in half the time.
+WRITE_EVERY = 1.0
 
 
 class _Item(NamedTuple):
     """A file to be read, as small as can be: at first these are all files there are."""
 
     source: int
-    path: str
+    file: File
     relative: str
     label: str | None
     split: str | None
     group: str | None
-    reason: str | None
-    size: int
     mtime_ns: int
 
     @classmethod
     def of(cls, source: int, found: Found, size: int, mtime_ns: int) -> _Item:
         label = found.label and sys.intern(found.label)
-        return cls(source, str(found.path), found.relative, label, found.split, found.group, found.reason, size, mtime_ns)
+        file = File(str(found.path), size, found.reason)
+        return cls(source, file, found.relative, label, found.split, found.group, mtime_ns)
 
 
 @dataclass(frozen=True)
@@ -63,30 +67,36 @@ def scan(
     """
     table = project.table
     known = table.known()
-    changed: list[_Item] = []
-    for number, source in enumerate(project.sources):
-        for found in found_in(source):
-            size, mtime = _stat(found.path)
-            old = known.pop((number, found.relative), None)
-            if old is None or old[1:] != (size, mtime, found.label, found.split, found.group):
-                changed.append(_Item.of(number, found, size, mtime))
-    gone = [row[0] for row in known.values()]
-    done = 0
-    with readers(len(changed)) as read:
-        for batch, facts in _ahead(changed, read):
-            if checkpoint:
-                checkpoint()
-            table.replace(_row(item, each) for item, each in zip(batch, facts(), strict=True))
-            done += len(batch)
-            if progress:
-                progress(done, len(changed))
-    if gone:
-        table.replace([], gone)
+    rows: list[dict[str, Any]] = []
+    done, written = 0, time.monotonic()
+    with readers() as read:
+        # Read from the first one on, while the others are still looked for.
+        items = _changed(project, known)
+        batches = iter(lambda: list(islice(items, BATCH)), [])
+        begun = deque((batch, read([item.file for item in batch])) for batch in batches)
+        changed = sum(len(batch) for batch, _answer in begun)
+        try:
+            while begun:
+                if checkpoint:
+                    checkpoint()
+                batch, facts = begun.popleft()
+                rows += (_row(item, each) for item, each in zip(batch, facts(), strict=True))
+                done += len(batch)
+                if time.monotonic() - written > WRITE_EVERY:
+                    table.replace(rows)
+                    rows, written = [], time.monotonic()
+                if progress:
+                    progress(done, changed)
+        finally:
+            if rows:
+                table.replace(rows)
+    if known:
+        table.replace([], [row[0] for row in known.values()])
     # Also where an earlier scan was ended before it came to this.
     if not table.settled():
         settle(table, project.shares)
     classes = table.classes()
-    return ScanReport(table.count(), table.count(state="out"), len(classes), len(changed))
+    return ScanReport(table.count(), table.count(state="out"), len(classes), changed)
 
 
 def check_trainable(project: Project) -> None:
@@ -111,17 +121,14 @@ def check_trainable(project: Project) -> None:
         )
 
 
-def _ahead(changed: Sequence[_Item], read: Callable[[Sequence[File]], Answer]) -> Iterator[tuple[Sequence[_Item], Answer]]:
-    """Batches with what waits for their facts; the next one is read while one is written down."""
-    waiting: tuple[Sequence[_Item], Answer] | None = None
-    for start in range(0, len(changed), BATCH):
-        batch = changed[start : start + BATCH]
-        answer = read([File(item.path, item.size, item.reason) for item in batch])
-        if waiting:
-            yield waiting
-        waiting = batch, answer
-    if waiting:
-        yield waiting
+def _changed(project: Project, known: dict[tuple[int, str], tuple[Any, ...]]) -> Iterator[_Item]:
+    """The files that are not as they were; those that are there are taken out of `known`."""
+    for number, source in enumerate(project.sources):
+        for found in found_in(source):
+            size, mtime = _stat(found.path)
+            old = known.pop((number, found.relative), None)
+            if old is None or old[1:] != (size, mtime, found.label, found.split, found.group):
+                yield _Item.of(number, found, size, mtime)
 
 
 def _stat(path: Path) -> tuple[int, int]:
@@ -139,7 +146,7 @@ def _row(item: _Item, facts: Facts) -> dict[str, Any]:
         "given_label": item.label,
         "given_split": item.split,
         "given_group": item.group,
-        "size": item.size,
+        "size": item.file.size,
         # A permission that is given later changes neither size nor time: such a file is tried again at every scan.
         "mtime_ns": 0 if facts.forbidden else item.mtime_ns,
         **facts.columns,

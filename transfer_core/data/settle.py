@@ -57,10 +57,13 @@ def settle_in(connection: sqlite3.Connection, shares: Shares, groups: Collection
     members = [member for member in members if member.id not in leaks]
     splits = plan_splits(members, shares)
     # What was drawn is kept beside what is: a picture that was moved goes back to it when that is undone.
-    drawn = [(splits[member.id], member.id) for member in members if not member.given and splits[member.id] != member.drawn]
-    connection.executemany("UPDATE samples SET drawn = ? WHERE id = ?", drawn)
-    changed = [(split, id) for id, split in splits.items() if split != before[id]]
-    connection.executemany("UPDATE samples SET split = ? WHERE id = ?", changed)
+    drawn = {member.id: member.drawn if member.given else splits[member.id] for member in members}
+    changed = [
+        (drawn[member.id], splits[member.id], member.id)
+        for member in members
+        if (drawn[member.id], splits[member.id]) != (member.drawn, before[member.id])
+    ]
+    connection.executemany("UPDATE samples SET drawn = ?, split = ? WHERE id = ?", changed)
 
 
 def _members(connection: sqlite3.Connection, where: str) -> tuple[list[Member], dict[int, str | None]]:
