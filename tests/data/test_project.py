@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from transfer_core.data.project import Project, Source, list_projects, recent_folders
+from transfer_core.data.reading import Reading
 from transfer_core.data.scan import scan
-from transfer_core.errors import DataError, StorageError, TransferError
+from transfer_core.data.split import Shares
+from transfer_core.errors import DataError, ImageError, StorageError, TransferError
 from transfer_core.places import home, trash_folder
 
 
@@ -82,10 +84,37 @@ def test_a_duplicate_has_the_table_but_not_the_runs(folder: Path) -> None:
     copy = project.duplicate("copy")
     assert copy.table.samples() == project.table.samples()
     assert list((copy.folder / "runs").iterdir()) == [] and not copy.cache.exists()
-    copy.table.mark_broken([(copy.table.samples()[0].content, "test")])
+    copy.table.mark_broken([(copy.table.samples()[0].content, ImageError("test"))])
     assert (copy.table.count(), project.table.count()) == (5, 6)
     with pytest.raises(DataError):
         project.duplicate(" ")
+
+
+def test_a_duplicate_lives_without_the_original(tmp_path: Path, draw) -> None:
+    """What was unpacked or sent lies in the project: its copy has it too, shares included, when the original is gone."""
+    draw(tmp_path / "set", *(f"{label}/{n}.png" for label in ("cat", "dog") for n in range(3)))
+    shutil.make_archive(str(tmp_path / "set"), "zip", tmp_path / "set")
+    project = Project.for_source(tmp_path / "set.zip")
+    project.add_source(Source(draw(project.folder / "added" / "owl", "1.png"), reading=Reading("class", label="owl")))
+    scan(project)
+    project.divide(Shares(0.3, 0.0, 5))
+    copy = Project.open(project.duplicate("copy").folder)
+    shutil.rmtree(project.folder)
+    assert copy.shares == Shares(0.3, 0.0, 5) and not copy.missing_sources()
+    assert len(copy.table.samples()) == 7 and all(sample.path.is_file() for sample in copy.table.samples())
+    assert (scan(copy).read, scan(copy).images) == (0, 7)
+
+
+def test_what_another_page_changed_stays(folder: Path, tmp_path: Path, draw) -> None:
+    """Each change is made to what is on disk now, not to what this page opened a while ago."""
+    mine = Project.for_source(folder)
+    other = Project.open(mine.folder)
+    other.add_source(Source(draw(tmp_path / "more", "owl/1.png")))
+    mine.rename("mine")
+    other.divide(Shares(0.2, 0.2, 9))
+    mine.move_source(folder, tmp_path)
+    now = Project.open(mine.folder)
+    assert (now.name, now.seed, [source.folder for source in now.sources]) == ("mine", 9, [tmp_path, tmp_path / "more"])
 
 
 def test_deleting_keeps_the_pictures(folder: Path) -> None:
