@@ -112,3 +112,14 @@ def test_stopped_between_decoding_and_comparing(photographs: Path, monkeypatch: 
     assert look(project) == 0
     with project.table.connect() as connection:
         assert len(kept_pairs(connection, "copy")) == 1
+
+
+def test_a_disk_that_was_pulled_out_spoils_nothing(photographs: Path) -> None:
+    """Pictures that can't be reached for a while are left out for as long, and are back with the next scan."""
+    project = opened(photographs)
+    photographs.rename(photographs.with_name("away"))
+    look(project)
+    assert project.table.count() == 0 and "does not exist" in (project.table.left_out()[0].reason or "")
+    photographs.with_name("away").rename(photographs)
+    assert scan(project).images == 36 and look(project) == 36
+    assert project.table.left_out() == [] and scan(project).read == 0

@@ -44,7 +44,7 @@ def look(
         told = partial(_tell, progress, start, len(new)) if progress else None
         failed = decode_together([(store, block)], threads or usable_cores(), told, checkpoint)
         if failed:
-            project.table.mark_broken((source.content, error.message) for source, error in failed)
+            project.table.mark_broken((source.content, error) for source, error in failed)
     _compare(project, store, threads, comparing, checkpoint)
     return len(new)
 
