@@ -21,6 +21,7 @@ from transfer_core.i18n import _
 ENDINGS = frozenset({".csv", ".tsv", ".tab"})
 MAX_BYTES = 256 * 1024 * 1024  # millions of lines
 MOST_COLUMNS = 1000
+MOST_CELLS = 10_000_000  # in all; they are held in memory, 50 bytes and more each
 MOST_LISTED = 300_000  # files below a folder, among which those of a table are looked for by their names
 MOST_CLASS_CHARACTERS = 200
 _DELIMITERS = (",", "\t", ";", "|")
@@ -246,24 +247,21 @@ class Finder:
         if "\0" in given or not _is_text(given):
             return self.root, shown, _("its name is not valid text")
         plain = given.replace("\\", "/")
-        outside = None
-        for start in self._starts:
-            # Joined, an absolute path stays what it is.
-            path = os.path.normpath(os.path.join(start, plain))  # noqa: PTH118 (a hundred thousand of them)
-            if not os.path.isfile(path):  # noqa: PTH113
-                continue
-            if path.startswith(self._inside):
+        # Joined, an absolute path stays what it is.
+        paths = [os.path.normpath(os.path.join(start, plain)) for start in self._starts]  # noqa: PTH118 (a hundred thousand)
+        # What lies elsewhere is not even looked for: a table from elsewhere must not tell what is there.
+        inside = [path for path in paths if path.startswith(self._inside)]
+        for path in inside:
+            if os.path.isfile(path):  # noqa: PTH113
                 return self._checked(Path(path), path[len(self._inside) :])
-            outside = outside or path
-        if outside is None:
-            named = self._by_name(plain)
-            if len(named) == 1:
-                return self._checked(named[0], str(named[0])[len(self._inside) :])
-            if named:
-                return named[0], shown, _("there are {count} files of this name").format(count=len(named))
+        named = self._by_name(plain)
+        if len(named) == 1:
+            return self._checked(named[0], str(named[0])[len(self._inside) :])
+        if named:
+            return named[0], shown, _("there are {count} files of this name").format(count=len(named))
         if os.path.normpath(plain).startswith(".."):
             return self.root, shown, _("its path in the table leads out of the folder")
-        if outside is not None:
+        if not inside:
             return self.root, shown, _("it lies outside of the folder {folder}").format(folder=self.root)
         return self.root, shown, _("the table names it, but it is not there")
 
@@ -390,13 +388,16 @@ def _delimiter(text: str) -> str:
 
 
 def _rows(text: str, delimiter: str, file: Path) -> tuple[list[list[str]], list[int]]:
-    rows, lines = [], []
+    rows, lines, cells = [], [], 0
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         for row in reader:
             if any(cell.strip() for cell in row):
                 rows.append(row)
                 lines.append(reader.line_num)
+                cells += len(row)
+            if cells > MOST_CELLS:
+                raise _bad(file, _("it has more than {most} cells").format(most=f"{MOST_CELLS:,}"))
     except csv.Error as error:
         raise _bad(file, _("line {line}: {reason}").format(line=reader.line_num, reason=error)) from error
     return rows, lines
