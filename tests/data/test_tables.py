@@ -10,7 +10,9 @@ import pytest
 
 from transfer_core.data import tables
 from transfer_core.data.layout import Found
+from transfer_core.data.project import Project
 from transfer_core.data.reading import Columns
+from transfer_core.data.scan import scan
 from transfer_core.data.sources import found_in, source_of_table
 from transfer_core.errors import DataError
 
@@ -214,3 +216,18 @@ def test_a_table_of_too_many_cells(root: Path, monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(DataError) as caught:
         tables.read_table(write(root, "file,label\n" + "images/0.png,cat\n" * 5))
     assert caught.value.code == "bad-table" and "9 cells" in caught.value.message
+
+
+def test_pictures_beside_a_table_are_told(root: Path, draw) -> None:
+    """What lies among its pictures and is not in it is left out with that reason, once; what another source has is not told of."""
+    draw(root, "images/late.png", "elsewhere/0.png", "images/.hidden.png", "images/other.png")
+    (root / "images" / "notes.txt").write_text("x")
+    first = write(root, "file,label\n" + "".join(f"{name},{label}\n" for name, label in BODY))
+    second = write(root, "file,label\nimages/4.png,cat\nimages/other.png,dog\n", "more.csv")
+    project = Project.for_source(first)
+    project.add_source(source_of_table(second))
+    assert scan(project).images == 6 and scan(project).read == 0
+    left_out = {(sample.source, sample.relative): sample.reason for sample in project.table.left_out()}
+    assert left_out == {(0, "images/5.png"): "the table does not name it", (0, "images/late.png"): "the table does not name it"}
+    write(root, "file,label\n" + "".join(f"{name},{label}\n" for name, label in [*BODY, ("images/late.png", "cat")]))
+    assert scan(project).images == 7 and len(project.table.left_out()) == 1

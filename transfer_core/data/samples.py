@@ -170,6 +170,18 @@ class SampleTable:
             where, values = _where(connection, ids, search, label=label, split=split, state=state)
             return int(connection.execute(f"SELECT count(*) FROM samples{where}", values).fetchone()[0])
 
+    @contextmanager
+    def still(self) -> Iterator[tuple[list[str], Iterator[Sample]]]:
+        """The classes in use, and the samples of them in a fixed order: as they are now, whatever is edited meanwhile."""
+        with self.connect() as connection:
+            connection.execute("BEGIN")
+            labels = [
+                row[0] for row in connection.execute("SELECT DISTINCT label FROM samples WHERE state = 'in' ORDER BY label")
+            ]
+            connection.row_factory = sqlite3.Row
+            query = "SELECT * FROM samples WHERE state = 'in' ORDER BY label, source, relative"
+            yield labels, (self._sample(row) for row in connection.execute(query))
+
     def usable(self) -> list[tuple[int, str, str]]:
         """Id, content and class of every picture that can be used, excluded ones too: for what looks at all of them at once."""
         # Nearly all of the table: read from end to end, that is quicker than by an index.

@@ -8,7 +8,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -218,6 +218,20 @@ def walk_table(root: Path, file: Path, columns: Columns, split: str | None = Non
             reason = _("the table gives it two classes, {first} and {second}").format(first=before.label, second=found.label)
             said[found.relative] = replace(before, label=None, reason=reason)
     yield from said.values()
+
+
+def beside(root: Path, found: Iterable[Found], named: Collection[str]) -> Iterator[Found]:
+    """The pictures in the folders of those `found` in a table that are not `named` (paths): nothing says what they show."""
+    folders = sorted({os.path.dirname(one.path) for one in found if one.reason is None})  # noqa: PTH120 (a hundred thousand)
+    for folder in folders:
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError:  # told of the pictures in it
+            continue
+        for entry in entries:
+            if _PICTURE.search(entry.name) and not ignored(entry.name) and entry.path not in named and _is_text(entry.path):
+                path = Path(entry.path)
+                yield Found(path, path.relative_to(root).as_posix(), None, None, _("the table does not name it"))
 
 
 def _found(row: Row, finder: Finder, split: str | None) -> Found:
