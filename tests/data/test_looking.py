@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from transfer_core.data import bursts
 from transfer_core.data import looking as module
 from transfer_core.data.groups import kept_pairs
 from transfer_core.data.looking import look
@@ -123,3 +124,19 @@ def test_a_disk_that_was_pulled_out_spoils_nothing(photographs: Path) -> None:
     photographs.with_name("away").rename(photographs)
     assert scan(project).images == 36 and look(project) == 36
     assert project.table.left_out() == [] and scan(project).read == 0
+
+
+def test_of_what_was_compared_no_burst_is_looked_for_again(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture that comes later costs its own neighbours, however many others stand in a row."""
+    for number, file in enumerate(sorted(photographs.rglob("*.jpg"))):
+        file.rename(file.with_name(f"{file.parent.name}_{number:04}.jpg"))
+    project = opened(photographs)
+    assert look(project) == 36
+    Image.new("RGB", (320, 240), "red").save(photographs / "circle" / "circle_0012.jpg")
+    scan(project)
+    asked: list[int] = []
+    likeness = bursts.likeness
+    monkeypatch.setattr(
+        bursts, "likeness", lambda rows, pairs, *more, **named: asked.append(len(pairs)) or likeness(rows, pairs, *more, **named)
+    )
+    assert look(project) == 1 and asked == [1]

@@ -38,14 +38,25 @@ def look(
     Memory: 0.5 KB a picture and 100 MB; disk: 4.6 KB a picture.
     """
     store = fingerprints(project)
+    new = _decode(project, store, threads or usable_cores(), progress, checkpoint)
+    # One after the other, so that nothing of one takes memory while the next is at work.
+    _compare(project, store, threads or usable_cores(), comparing, checkpoint)
+    if not project.table.settled():
+        settle(project.table, project.shares)
+    return new
+
+
+def _decode(
+    project: Project, store: FingerprintStore, threads: int, progress: Progress | None, checkpoint: Checkpoint | None
+) -> int:
+    """Keep a fingerprint of every picture that has none; returns how many those were."""
     new = _unseen(project.table, store)
     for start in range(0, len(new), BLOCK):
         block = [Source(shot.content, project.table.path(shot)) for shot in new[start : start + BLOCK]]
         told = partial(_tell, progress, start, len(new)) if progress else None
-        failed = decode_together([(store, block)], threads or usable_cores(), told, checkpoint)
+        failed = decode_together([(store, block)], threads, told, checkpoint)
         if failed:
             project.table.mark_broken((source.content, error) for source, error in failed)
-    _compare(project, store, threads, comparing, checkpoint)
     return len(new)
 
 
@@ -65,9 +76,9 @@ def _tell(progress: Progress, before: int, total: int, done: int, _of_block: int
 
 
 def _compare(
-    project: Project, store: FingerprintStore, threads: int | None, progress: Progress | None, checkpoint: Checkpoint | None
+    project: Project, store: FingerprintStore, threads: int, progress: Progress | None, checkpoint: Checkpoint | None
 ) -> None:
-    """Find the pairs that new fingerprints make with all others, and settle groups, states and splits by them."""
+    """Find the pairs that new fingerprints make with all others."""
     table = project.table
     contents = store.keys()
     with table.connect() as connection:
@@ -78,14 +89,12 @@ def _compare(
         copies = find_pairs(store.rows(), None if len(new) == len(contents) else new, threads, progress, checkpoint)
         shots = [shot for shot in table.shots() if shot.content in store]
         rows = store.positions(sample.content for sample in shots)
-        bursts = find_bursts(shots, store.rows(), rows)
+        bursts = find_bursts(shots, store.rows(), rows, new, threads, checkpoint)
         with table.change() as connection:
             keep_pairs(connection, _named(contents, copies, "copy"))
             keep_pairs(connection, _named([shot.content for shot in shots], bursts, "burst"))
             connection.executemany("INSERT OR IGNORE INTO compared VALUES (?)", [(contents[place],) for place in new])
             connection.execute("INSERT OR IGNORE INTO marks VALUES ('unsettled')")
-    if not table.settled():
-        settle(table, project.shares)
 
 
 def _named(contents: Sequence[str], pairs: Pairs, kind: str) -> list[Pair]:
