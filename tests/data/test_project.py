@@ -9,6 +9,7 @@ import pytest
 
 from transfer_core.data.project import Project, Source, list_projects, recent_folders
 from transfer_core.data.reading import Reading
+from transfer_core.data.samples import ClassCount, SampleTable
 from transfer_core.data.scan import scan
 from transfer_core.data.split import Shares
 from transfer_core.errors import DataError, ImageError, StorageError, TransferError
@@ -196,6 +197,43 @@ def test_a_moved_source_is_found_and_followed(folder: Path, tmp_path: Path, draw
     assert [(s.id, s.relative, s.split) for s in again.table.samples()] == before
     with pytest.raises(DataError):
         again.move_source(new, tmp_path / "nowhere")
+
+
+def test_a_moved_source_is_found_behind_a_large_one(folder: Path, tmp_path: Path, draw) -> None:
+    """However many pictures of other sources come before its own in the table."""
+    project = Project.for_source(folder)
+    scan(project)
+    with project.table.change() as connection:
+        for number in range(2500):
+            connection.execute(
+                "INSERT INTO samples (source, relative, content, size, mtime_ns, label, state) VALUES (0, ?, ?, 1, 1, 'a', 'in')",
+                (f"a/{number}.png", f"{number:032}"),
+            )
+    last = draw(tmp_path / "data" / "zebras", "zebra/1.png", "zebra/2.png")
+    project.add_source(Source(last))
+    with project.table.change() as connection:
+        for place in sorted(last.rglob("*.png")):
+            connection.execute(
+                "INSERT INTO samples (source, relative, content, size, mtime_ns, label, state) VALUES (1, ?, ?, ?, 1, 'zebra', 'in')",
+                (place.relative_to(last).as_posix(), place.stem, place.stat().st_size),
+            )
+    new = last.rename(last.with_name("striped"))
+    assert project.find_moved(last) == new
+
+
+def test_a_full_disk_hides_no_project(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list of projects opens tables, and one that can't be opened is passed over."""
+    first, second = Project.for_source(folder), Project.create("other", [])
+    scan(first)
+    classes = SampleTable.classes
+
+    def full(table: SampleTable) -> list[ClassCount]:
+        if table.file.is_relative_to(second.folder):
+            raise StorageError("no space")
+        return classes(table)
+
+    monkeypatch.setattr(SampleTable, "classes", full)
+    assert [each.name for each in list_projects()] == ["pets"]
 
 
 def test_a_source_that_went_for_good_is_not_found(folder: Path) -> None:

@@ -23,7 +23,7 @@ from transfer_core.data.samples import SampleTable
 from transfer_core.data.settle import settle_in
 from transfer_core.data.sources import is_there
 from transfer_core.data.split import TEST, VAL, Shares
-from transfer_core.errors import DataError, newer_schema, storage_error
+from transfer_core.errors import DataError, TransferError, newer_schema, storage_error
 from transfer_core.files import write_text
 from transfer_core.i18n import _
 from transfer_core.places import home, trash_folder
@@ -277,9 +277,8 @@ class Project:
     def find_moved(self, old: Path) -> Path | None:
         """A folder near `old`'s place that holds the same files, or None: it is offered, never taken unasked."""
         number = [source.folder for source in self.sources].index(old)
-        samples = [sample for sample in self.table.samples(limit=2000) if sample.source == number]
-        # A few from all over the set, by name and size: cameras give the same names again and again.
-        known = {sample.relative: sample.size for sample in samples[:: max(1, len(samples) // 20)]}
+        # By name and size: cameras give the same names again and again.
+        known = self.table.some_sizes(number)
         parents = [parent for parent in (old.parent, old.parent.parent, Path.home()) if parent.is_dir()]
         for parent in dict.fromkeys(parents):
             for candidate in _folders_in(parent):
@@ -331,7 +330,7 @@ def list_projects() -> list[ProjectSummary]:
         try:
             classes = project.table.classes()
             modified = max(path.stat().st_mtime for path in (project.folder / FILE, project.folder / "runs") if path.exists())
-        except (DataError, OSError):
+        except (TransferError, OSError):
             continue
         images = sum(count.total for count in classes)
         places = [source.place for source in project.sources]

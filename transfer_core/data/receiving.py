@@ -150,6 +150,7 @@ class Incoming:
     def write(self, data: bytes) -> None:
         """Append what came; raises DataError when it is more than was announced, and StorageError."""
         if self.received + len(data) > self._announced.size:
+            self._file.close()
             self._partial.unlink(missing_ok=True)
             raise DataError(
                 _("{name} is larger than was announced.").format(name=self._announced.path),
@@ -218,8 +219,9 @@ def forget_unpacked(project: Project) -> None:
 def forget_old_parts(project: Project) -> None:
     """Throw away the beginnings of files that nobody went on with for a week."""
     for part in _arriving_folder(project.folder).glob("*.partial"):
-        if time.time() - part.stat().st_mtime > STALE:
-            part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # one that is finished just now
+            if time.time() - part.stat().st_mtime > STALE:
+                part.unlink()
 
 
 def _plain(part: str) -> str:

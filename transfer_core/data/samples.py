@@ -282,6 +282,12 @@ class SampleTable:
         with self.connect() as connection:
             return bool(connection.execute("SELECT EXISTS(SELECT 1 FROM samples WHERE source = ?)", (number,)).fetchone()[0])
 
+    def some_sizes(self, number: int, most: int = 20) -> dict[str, int]:
+        """The sizes in bytes of a few pictures from all over the project's source of this number, by relative path."""
+        query = "SELECT relative, size FROM samples WHERE source = ? AND state = 'in' ORDER BY content LIMIT ?"
+        with self.connect() as connection:
+            return dict(connection.execute(query, (number, most)).fetchall())
+
     def settled(self) -> bool:
         """Whether states and splits follow from all that was written."""
         with self.connect() as connection:
