@@ -76,7 +76,7 @@ def _compare(
     del compared  # of a hundred thousand pictures, as much as the comparing itself takes
     if len(new):
         _pair(table, store, new, threads, progress, checkpoint)
-        if not table.settled():
+    if not table.settled():
         settle(table, project.shares)
 
 
