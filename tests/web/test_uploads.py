@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import socket
 import time
 from collections.abc import Callable
@@ -185,6 +186,8 @@ def test_the_browser_s_question_before_is_not_answered(server: Server) -> None:
         ("have", {"project": "up", "door": "uploads", "files": 3}), ("have", {"project": "up", "door": "uploads", "files": [["a"]]}),
         ("have", {"project": "up", "door": "uploads", "files": [["a/b.png", -1, 0]]}),
         ("have", {"project": "up", "door": "uploads", "files": [["a/b.png", 1e3, 0]]}),
+        ("begin", {"name": "half \ud83d"}), ("have", {"project": "up", "door": "added", "files": [["\udc00/b.png", 1, 0]]}),
+        ("offset", {"project": "up", "door": "added", "file": ["cat\ud83d/b.png", 1, 0]}),
         ("offset", {"project": "up", "door": "uploads"}), ("done", {"project": ["up"]}), ("done", {"project": ""}),
     ],
 )  # fmt: skip
@@ -249,6 +252,15 @@ def test_a_project_elsewhere_only_at_the_computer(server: Server, share: Callabl
     cookie = {"Cookie": f"{access.current().cookie}={json.dumps(key)}"}
     Project.create("up", [])
     assert server.ask("done", {"project": "up"}, **cookie).status == 200
-    for key in (str(elsewhere), "../away", "up/../up", "up/../../away", str(home() / "up" / ".." / ".." / "away")):
+    shutil.copy(elsewhere / "project.toml", home().parent)  # as if the home folder lay in a project
+    for key in (
+        "..",
+        str(home() / ".."),
+        str(elsewhere),
+        "../away",
+        "up/../up",
+        "up/../../away",
+        str(home() / "up" / ".." / ".." / "away"),
+    ):
         answer = server.ask("done", {"project": key}, **cookie)
         assert answer.status == 400 and answer.code == "no-such-project", key

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 from anyio.to_thread import run_sync
 from starlette.requests import ClientDisconnect, Request
@@ -77,7 +77,7 @@ def _answering(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
 
 async def _begin(request: Request) -> Response:
     name = (await _question(request)).get("name")
-    if not isinstance(name, str) or not name.strip():
+    if not _is_text(name) or not name.strip():
         raise _not_understood()
     project = await run_sync(upload_project, name.strip())
     await run_sync(forget_old_parts, project)
@@ -187,9 +187,14 @@ def _announced(file: Any) -> Announced:
     if not isinstance(file, list) or len(file) != 3:
         raise _not_understood()
     path, size, modified = file
-    if not isinstance(path, str) or not path or not _is_count(size) or not _is_count(modified):
+    if not _is_text(path) or not path or not _is_count(size) or not _is_count(modified):
         raise _not_understood()
     return Announced(path, size, modified)
+
+
+def _is_text(value: Any) -> TypeGuard[str]:
+    """Whether it is text that can be written down: JSON can say half a character, which UTF-8 has no bytes for."""
+    return isinstance(value, str) and not any("\ud800" <= sign <= "\udfff" for sign in value)
 
 
 def _is_count(value: Any) -> bool:
