@@ -84,6 +84,23 @@ def test_pictures_of_a_tab_that_was_closed_are_looked_through(server: Server) ->
     eventually(lambda: scanning.state(project).status == "finished" and project.table.count())
 
 
+def test_a_pause_takes_nobody_s_choice(server: Server) -> None:
+    """What came before it is looked through in the likeliest way, and when all is here, somebody is asked as ever."""
+    key = server.ask("begin", {"name": "birds"}).data["project"]
+    project = Project.open(home() / key)
+
+    def send(place: str) -> None:
+        for n, path in enumerate(f"birds/{place}/{label}/{n}.png" for label in "xy" for n in range(3)):
+            server.put(picture(n), project=key, door="uploads", path=path)
+
+    send("a")
+    eventually(lambda: scanning.state(project).status == "finished")
+    assert {count.label for count in project.table.classes()} == {"x", "y"}, "of one folder, what is in it tells the classes"
+    send("b")
+    assert server.ask("done", {"project": key}).data == {"project": "birds", "unclear": "uploads/birds"}
+    assert server.ask("done", {"project": key}).data == {"project": "birds", "unclear": None}, "and once is enough"
+
+
 def test_pictures_that_come_during_a_scan_are_looked_through(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """The scan at work may be past their folder."""
     key = server.ask("begin", {"name": "cups"}).data["project"]

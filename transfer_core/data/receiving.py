@@ -74,23 +74,39 @@ def all_arrived(project: Project) -> Source | None:
     Folders and archives that are new are read in the likeliest way; returns one of them whose classes can be told in several, if there is.
     A project that was made for an upload of which nothing was taken goes to the trash.
     """
-    from transfer_core.data.guess import guess  # here: it loads NumPy, which the home page does without
-
     if _unfinished(project.folder).exists() and not project.sources:
         project.delete()
         return None
     _unfinished(project.folder).unlink(missing_ok=True)
-    unclear = None
+    for source in project.sources:
+        if source.place.is_relative_to(project.folder) and source.reading.kind != "class":
+            for folder in (source.folder, *(entry for entry in source.folder.rglob("*") if entry.is_dir())):
+                if folder.is_dir():
+                    sync_folder(folder)
+    unclear = read_likeliest(project)
+    with _lock:
+        asked = {_name_of(project, source): True for source in unclear}
+        _write_unread(project, {name: True for name in _unread(project) if name in asked})
+    return unclear[-1] if unclear else None
+
+
+def read_likeliest(project: Project) -> list[Source]:
+    """Have folders and archives that came, and of which nobody said yet how their classes are told, read in the likeliest way.
+
+    Returns those whose classes can be told in several. It is a guess at what is here by now: until `all_arrived`, the next may differ.
+    """
+    from transfer_core.data.guess import guess  # here: it loads NumPy, which the home page does without
+
+    unread, unclear = _unread(project), []
     for number, source in enumerate(project.sources):
-        if not source.place.is_relative_to(project.folder) or source.reading.kind == "class":
+        asked = unread.get(_name_of(project, source))
+        # Once somebody was asked, and it was looked through, it was by the answer.
+        if asked is None or (asked and project.table.knows_source(number)):
             continue
-        for folder in (source.folder, *(entry for entry in source.folder.rglob("*") if entry.is_dir())):
-            if folder.is_dir():
-                sync_folder(folder)
-        if not project.table.knows_source(number):
-            found = guess(source.place)
-            project.read_as(source.folder, found.best)
-            unclear = project.sources[number] if found.unclear else unclear
+        found = guess(source.folder if source.folder.is_dir() else source.place)
+        project.read_as(source.folder, found.best)
+        if found.unclear:
+            unclear.append(project.sources[number])
     return unclear
 
 
@@ -303,10 +319,12 @@ def _register(project: Project, door: Door, place: Path, given: str) -> None:
     """Make what `place` is or lies in a source of the project, if it is none yet. Raises DataError for an archive that is refused."""
     if door is Door.ARCHIVE:
         try:
-            project.add_source(project.source_of(place))
+            source = project.source_of(place)
+            project.add_source(source)
         except DataError:
             place.unlink()
             raise
+        _note_unread(project, source)
         return
     root = _root(project, door)
     folder = root / place.relative_to(root).parts[0]
@@ -316,6 +334,8 @@ def _register(project: Project, door: Door, place: Path, given: str) -> None:
     if folder not in [source.folder for source in project.sources]:
         reading = Reading() if door is Door.FOLDER else Reading("class", label=class_name(given.partition("/")[0]))
         project.add_source(Source(folder, reading=reading))
+        if door is Door.FOLDER:
+            _note_unread(project, Source(folder))
 
 
 def _partial(project: Project, door: Door, announced: Announced) -> Path:
@@ -329,6 +349,33 @@ def _arriving_folder(folder: Path) -> Path:
 
 def _unfinished(folder: Path) -> Path:
     return _arriving_folder(folder) / "unfinished.json"
+
+
+def _note_unread(project: Project, source: Source) -> None:
+    """Remember, in `unread.json`, that nobody said yet how the classes of `source` are told. Call with the lock held."""
+    _write_unread(project, _unread(project) | {_name_of(project, source): False})
+
+
+def _unread(project: Project) -> dict[str, bool]:
+    """Whether it was asked, by source, how its classes are told: of those where nobody said so yet."""
+    try:
+        found = read_json(_arriving_folder(project.folder) / "unread.json", DataError)
+    except TransferError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _write_unread(project: Project, unread: dict[str, bool]) -> None:
+    file = _arriving_folder(project.folder) / "unread.json"
+    if unread:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_json(file, unread)
+    else:
+        file.unlink(missing_ok=True)
+
+
+def _name_of(project: Project, source: Source) -> str:
+    return source.folder.relative_to(project.folder).as_posix() if source.folder.is_relative_to(project.folder) else ""
 
 
 def _no_room(name: str) -> StorageError:
