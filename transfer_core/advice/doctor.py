@@ -62,7 +62,7 @@ def examine(
     network = next(_passed(project, backbone, cores, tell, check), None)
     # Read only now: decoding may have taken some out of use.
     samples = project.table.samples(state=None)
-    evidence = Evidence(samples, _borders(project, samples))
+    evidence = Evidence(samples, _borders(project, samples), check)
     found: list[Finding] = []
     for each in CHECKS.values():
         if each.look:
