@@ -19,6 +19,7 @@ from transfer_core.advice.opinions import out_of_fold
 from transfer_core.advice.passes import Checkpoint, KeptFeatures, Tell, compute
 from transfer_core.advice.speed import speed
 from transfer_core.backbones.catalogue import STARTER, catalogue
+from transfer_core.backbones.weights import KeptWeights
 from transfer_core.data.looking import fingerprints, look
 from transfer_core.data.project import Project
 from transfer_core.data.samples import Sample
@@ -40,7 +41,7 @@ BLOCK = 500  # of them read at once: 8 MB
 
 def examine(
     project: Project,
-    backbone: str | None = None,
+    weights: KeptWeights | None = None,
     threads: int = 0,
     seed: int = 0,
     progress: Tell | None = None,
@@ -48,8 +49,8 @@ def examine(
 ) -> Findings:
     """Look through the project's folders, decode what is new, let every check look, and keep what they found.
 
-    `backbone` is the network whose features tell likely wrong labels and outliers; without it, or where its weights are not here, the
-    most accurate one that is here and quick, at the least the starter.
+    `weights` are those of the network whose features tell likely wrong labels and outliers; without them, the most accurate one that is
+    here and quick looks, at the least the starter.
     A bad file is a finding and stops nothing. `progress(phase, done, total)` has the phases "scan", "look", "decode", "features", "head";
     `checkpoint()` is called between batches and may raise to stop: what was computed stays. Raises DataError and StorageError.
     """
@@ -59,7 +60,7 @@ def examine(
     scan(project, partial(tell, "scan"), check)
     look(project, cores, partial(tell, "look"), check)
     pictures = pictures_digest(project)
-    network = next(_passed(project, backbone, cores, tell, check), None)
+    network = next(_passed(project, weights, cores, tell, check), None)
     # Read only now: decoding may have taken some out of use.
     samples = project.table.samples(state=None)
     evidence = Evidence(samples, _borders(project, samples), check)
@@ -79,14 +80,14 @@ def examine(
 
 
 def _passed(
-    project: Project, backbone: str | None, threads: int, tell: Tell, checkpoint: Checkpoint
+    project: Project, weights: KeptWeights | None, threads: int, tell: Tell, checkpoint: Checkpoint
 ) -> Iterator[tuple[Candidate, FeatureStore]]:
     """The networks that can be used, the wanted one first, each once its features of all pictures are on disk."""
     files = {sample.content: sample.path for sample in project.table.samples() if sample.label is not None}
     if len(files) < FEWEST:
         return
     sources = [Source(content, path) for content, path in files.items()]
-    for each in _networks(backbone, len(sources), threads):
+    for each in _networks(weights, len(sources), threads):
         try:
             store, failed = compute(project.cache, each, sources, threads, tell, checkpoint)
         except (BackboneError, WeightsError):
@@ -97,10 +98,10 @@ def _passed(
         yield each, store
 
 
-def _networks(backbone: str | None, pictures: int, threads: int) -> list[Candidate]:
-    """The wanted network, if its weights are here; the most accurate one here that is through within `PATIENCE`; the starter."""
+def _networks(weights: KeptWeights | None, pictures: int, threads: int) -> list[Candidate]:
+    """The wanted network; the most accurate one here that is through within `PATIENCE`; the starter."""
     here = candidates()
-    wanted = [each for each in here if each.backbone == backbone][:1]
+    wanted = [each for each in here if weights and each.kept and each.kept.digest == weights.digest]
     quick = [each for each in here if pictures / speed(each.work, threads).images_per_second <= PATIENCE]
     # That of the network's published weights: the user's own have none, and see as well or better.
     best = sorted(quick, key=lambda each: -(catalogue()[each.backbone].accuracy or 0.0))[:1]
