@@ -60,6 +60,12 @@ def test_a_folder_becomes_a_project_that_is_looked_through(server: Server) -> No
     assert {count.label: count.total for count in project.table.classes()} == {"cat": 3, "dog": 3}
 
 
+def test_two_who_send_a_folder_of_one_name_get_two_projects(server: Server) -> None:
+    """Loose pictures and cameras' folders are called alike everywhere; and whoever comes again goes on with their own."""
+    keys = [server.ask("begin", {"name": "DCIM", "browser": browser}).data["project"] for browser in ("a", "b", "a")]
+    assert keys[0] == keys[2] != keys[1]
+
+
 def test_an_upload_of_nothing_leaves_no_project(server: Server) -> None:
     key = server.ask("begin", {"name": "nothing"}).data["project"]
     assert server.put(b"x", project=key, door="archives", path="a.zip").code == "broken-archive"
@@ -203,7 +209,8 @@ def test_the_browser_s_question_before_is_not_answered(server: Server) -> None:
         ("have", {"project": "up", "door": "uploads", "files": 3}), ("have", {"project": "up", "door": "uploads", "files": [["a"]]}),
         ("have", {"project": "up", "door": "uploads", "files": [["a/b.png", -1, 0]]}),
         ("have", {"project": "up", "door": "uploads", "files": [["a/b.png", 1e3, 0]]}),
-        ("begin", {"name": "half \ud83d"}), ("have", {"project": "up", "door": "added", "files": [["\udc00/b.png", 1, 0]]}),
+        ("begin", {"name": "half \ud83d"}), ("begin", {"name": "up", "browser": 7}), ("begin", {"name": "up", "browser": "x" * 101}),
+        ("have", {"project": "up", "door": "added", "files": [["\udc00/b.png", 1, 0]]}),
         ("offset", {"project": "up", "door": "added", "file": ["cat\ud83d/b.png", 1, 0]}),
         ("offset", {"project": "up", "door": "uploads"}), ("done", {"project": ["up"]}), ("done", {"project": ""}),
     ],

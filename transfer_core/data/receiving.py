@@ -54,17 +54,21 @@ class Announced:
     modified: int = 0
 
 
-def upload_project(name: str) -> Project:
-    """A new project of this name for pictures to come, or the one whose pictures under this name stopped coming half-way."""
+def upload_project(name: str, browser: str = "") -> Project:
+    """A new project of this name for pictures to come, or the one whose pictures under this name stopped coming half-way.
+
+    `browser` tells those who send apart: what one of them began, no other goes on with.
+    """
+    begun = {"name": name, "browser": browser}
     for file in sorted(home().glob(f"*/{FILE}")) if home().is_dir() else []:
         try:
-            if read_json(_unfinished(file.parent), DataError) == name:
+            if read_json(_unfinished(file.parent), DataError) == begun:
                 return Project.open(file.parent)
         except TransferError:
             continue
     project = Project.create(name.strip()[:200] or _("pictures"), [])
     _unfinished(project.folder).parent.mkdir(parents=True, exist_ok=True)
-    write_json(_unfinished(project.folder), name)
+    write_json(_unfinished(project.folder), begun)
     return project
 
 
