@@ -47,15 +47,17 @@ def _read(project: Project, source: Source, classes: list[str]) -> bool:
     """Ask how the classes of what came are told; returns whether that was said."""
     from transfer_core.data import scanning  # here: it loads NumPy, which the home page does without
 
+    # What is unpacked is not kept packed.
+    place = source.folder if source.folder.is_dir() else source.place
     with st.container(border=True):
         st.subheader(_("How are these pictures sorted?"), anchor=False)
-        chosen = reading.choose(source.place, reading.understood(source.place), f"sent {source.folder}", classes or None)
+        chosen = reading.choose(place, reading.understood(place), f"sent {source.folder}", classes or None)
         if st.button(_("Read them so"), type="primary", icon=":material/check:", disabled=not chosen, key="read-so") and chosen:
             project.read_as(source.folder, chosen.reading)
             scanning.start(project)
             return True
         if chosen:
-            reading.show_pictures(source.place, chosen)
+            reading.show_pictures(place, chosen)
     return False
 
 

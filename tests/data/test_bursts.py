@@ -80,3 +80,6 @@ def test_a_burst_must_look_alike(scene: Image.Image) -> None:
     found = find_bursts(shots, prints, np.array([1, 2, 0, 0, 1]))
     assert found.indices.tolist() == [[0, 1]], "3 and 4 are one picture, and 9 is too far from 4"
     assert 0.7 <= found.similarity[0] < 1
+    assert len(find_bursts(shots, prints, np.array([1, 2, 0, 0, 1]), np.array([0])).indices) == 0
+    again = find_bursts(shots, prints, np.array([1, 2, 0, 0, 1]), np.array([2]), threads=2)
+    assert again.indices.tolist() == [[0, 1]] and np.array_equal(again.similarity, found.similarity)

@@ -66,11 +66,18 @@ def test_a_table_overwrites_nothing(project: Project, tmp_path: Path) -> None:
         to_csv(project, tmp_path / "nowhere" / "out.csv")
 
 
-def test_a_table_is_read_in_parts(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many there are, each is there once."""
-    whole = table(project)
-    monkeypatch.setattr(export, "CHUNK", 2)
-    assert table(project) == whole
+def test_what_is_edited_meanwhile_changes_nothing(project: Project, tmp_path: Path) -> None:
+    """An export is of one moment: a class that is renamed on another page neither stops it nor has pictures left out."""
+
+    def rename() -> None:
+        if project.table.count(label="dog"):
+            Edits(project).rename("dog", "aardvark")
+
+    report = to_folders(project, tmp_path / "out", checkpoint=rename)
+    assert report.pictures == 6 and project.table.count(label="aardvark") == 2
+    assert sorted(everything(tmp_path / "out")) == [
+        "=2+3/3.png", "cat/1 (2).png", "cat/1.png", "cat/2.png", "dog/1 (2).PNG", "dog/1.png",
+    ]  # fmt: skip
 
 
 def test_folders_of_what_is_in_use(project: Project, tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ from transfer_core.data.folder_names import folder_name, folder_names
         (".git", "_.git"),
         ("CON", "_CON"),
         ("nul.txt", "_nul.txt"),
+        ("COM²", "_COM²"),
+        ("conin$", "_conin$"),
         ("a:b*?", "a_b__"),
         ("x\x1b[2J", "x_[2J"),
     ],

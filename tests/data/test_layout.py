@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import unicodedata
 from pathlib import Path
 
@@ -229,3 +231,20 @@ def test_an_empty_folder_holds_nothing(tmp_path: Path) -> None:
     (tmp_path / ".DS_Store").write_text("")
     (tmp_path / "cat" / "kitten").mkdir(parents=True)
     assert list(walk(tmp_path)) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="paths are short there")
+def test_folders_nested_without_end(tmp_path: Path) -> None:
+    """Deeper than Python calls itself: the picture at the bottom is found, and so is what comes after it."""
+    make(tmp_path, "a/0.png", "b/1.png")
+    folder = f"{tmp_path}/a"
+    for _level in range(1200):
+        folder += "/d"
+        os.mkdir(folder)  # noqa: PTH102
+    Path(folder, "deep.png").touch()
+    try:
+        names = [Path(name).name for name in told(tmp_path)]
+    finally:
+        # Not by `rmtree`, which calls itself for each level.
+        subprocess.run(["rm", "-r", str(tmp_path / "a")], check=True)
+    assert names == ["0.png", "deep.png", "1.png"]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from transfer_core.data import bursts
 from transfer_core.data import looking as module
 from transfer_core.data.groups import kept_pairs
 from transfer_core.data.looking import look
@@ -112,3 +113,30 @@ def test_stopped_between_decoding_and_comparing(photographs: Path, monkeypatch: 
     assert look(project) == 0
     with project.table.connect() as connection:
         assert len(kept_pairs(connection, "copy")) == 1
+
+
+def test_a_disk_that_was_pulled_out_spoils_nothing(photographs: Path) -> None:
+    """Pictures that can't be reached for a while are left out for as long, and are back with the next scan."""
+    project = opened(photographs)
+    photographs.rename(photographs.with_name("away"))
+    look(project)
+    assert project.table.count() == 0 and "does not exist" in (project.table.left_out()[0].reason or "")
+    photographs.with_name("away").rename(photographs)
+    assert scan(project).images == 36 and look(project) == 36
+    assert project.table.left_out() == [] and scan(project).read == 0
+
+
+def test_of_what_was_compared_no_burst_is_looked_for_again(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture that comes later costs its own neighbours, however many others stand in a row."""
+    for number, file in enumerate(sorted(photographs.rglob("*.jpg"))):
+        file.rename(file.with_name(f"{file.parent.name}_{number:04}.jpg"))
+    project = opened(photographs)
+    assert look(project) == 36
+    Image.new("RGB", (320, 240), "red").save(photographs / "circle" / "circle_0012.jpg")
+    scan(project)
+    asked: list[int] = []
+    likeness = bursts.likeness
+    monkeypatch.setattr(
+        bursts, "likeness", lambda rows, pairs, *more, **named: asked.append(len(pairs)) or likeness(rows, pairs, *more, **named)
+    )
+    assert look(project) == 1 and asked == [1]

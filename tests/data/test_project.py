@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from transfer_core.data.project import Project, Source, list_projects, recent_folders
+from transfer_core.data.reading import Reading
+from transfer_core.data.samples import ClassCount, SampleTable
 from transfer_core.data.scan import scan
-from transfer_core.errors import DataError, StorageError, TransferError
+from transfer_core.data.split import Shares
+from transfer_core.errors import DataError, ImageError, StorageError, TransferError
 from transfer_core.places import home, trash_folder
 
 
@@ -82,10 +85,37 @@ def test_a_duplicate_has_the_table_but_not_the_runs(folder: Path) -> None:
     copy = project.duplicate("copy")
     assert copy.table.samples() == project.table.samples()
     assert list((copy.folder / "runs").iterdir()) == [] and not copy.cache.exists()
-    copy.table.mark_broken([(copy.table.samples()[0].content, "test")])
+    copy.table.mark_broken([(copy.table.samples()[0].content, ImageError("test"))])
     assert (copy.table.count(), project.table.count()) == (5, 6)
     with pytest.raises(DataError):
         project.duplicate(" ")
+
+
+def test_a_duplicate_lives_without_the_original(tmp_path: Path, draw) -> None:
+    """What was unpacked or sent lies in the project: its copy has it too, shares included, when the original is gone."""
+    draw(tmp_path / "set", *(f"{label}/{n}.png" for label in ("cat", "dog") for n in range(3)))
+    shutil.make_archive(str(tmp_path / "set"), "zip", tmp_path / "set")
+    project = Project.for_source(tmp_path / "set.zip")
+    project.add_source(Source(draw(project.folder / "added" / "owl", "1.png"), reading=Reading("class", label="owl")))
+    scan(project)
+    project.divide(Shares(0.3, 0.0, 5))
+    copy = Project.open(project.duplicate("copy").folder)
+    shutil.rmtree(project.folder)
+    assert copy.shares == Shares(0.3, 0.0, 5) and not copy.missing_sources()
+    assert len(copy.table.samples()) == 7 and all(sample.path.is_file() for sample in copy.table.samples())
+    assert (scan(copy).read, scan(copy).images) == (0, 7)
+
+
+def test_what_another_page_changed_stays(folder: Path, tmp_path: Path, draw) -> None:
+    """Each change is made to what is on disk now, not to what this page opened a while ago."""
+    mine = Project.for_source(folder)
+    other = Project.open(mine.folder)
+    other.add_source(Source(draw(tmp_path / "more", "owl/1.png")))
+    mine.rename("mine")
+    other.divide(Shares(0.2, 0.2, 9))
+    mine.move_source(folder, tmp_path)
+    now = Project.open(mine.folder)
+    assert (now.name, now.seed, [source.folder for source in now.sources]) == ("mine", 9, [tmp_path, tmp_path / "more"])
 
 
 def test_deleting_keeps_the_pictures(folder: Path) -> None:
@@ -167,6 +197,43 @@ def test_a_moved_source_is_found_and_followed(folder: Path, tmp_path: Path, draw
     assert [(s.id, s.relative, s.split) for s in again.table.samples()] == before
     with pytest.raises(DataError):
         again.move_source(new, tmp_path / "nowhere")
+
+
+def test_a_moved_source_is_found_behind_a_large_one(folder: Path, tmp_path: Path, draw) -> None:
+    """However many pictures of other sources come before its own in the table."""
+    project = Project.for_source(folder)
+    scan(project)
+    with project.table.change() as connection:
+        for number in range(2500):
+            connection.execute(
+                "INSERT INTO samples (source, relative, content, size, mtime_ns, label, state) VALUES (0, ?, ?, 1, 1, 'a', 'in')",
+                (f"a/{number}.png", f"{number:032}"),
+            )
+    last = draw(tmp_path / "data" / "zebras", "zebra/1.png", "zebra/2.png")
+    project.add_source(Source(last))
+    with project.table.change() as connection:
+        for place in sorted(last.rglob("*.png")):
+            connection.execute(
+                "INSERT INTO samples (source, relative, content, size, mtime_ns, label, state) VALUES (1, ?, ?, ?, 1, 'zebra', 'in')",
+                (place.relative_to(last).as_posix(), place.stem, place.stat().st_size),
+            )
+    new = last.rename(last.with_name("striped"))
+    assert project.find_moved(last) == new
+
+
+def test_a_full_disk_hides_no_project(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list of projects opens tables, and one that can't be opened is passed over."""
+    first, second = Project.for_source(folder), Project.create("other", [])
+    scan(first)
+    classes = SampleTable.classes
+
+    def full(table: SampleTable) -> list[ClassCount]:
+        if table.file.is_relative_to(second.folder):
+            raise StorageError("no space")
+        return classes(table)
+
+    monkeypatch.setattr(SampleTable, "classes", full)
+    assert [each.name for each in list_projects()] == ["pets"]
 
 
 def test_a_source_that_went_for_good_is_not_found(folder: Path) -> None:

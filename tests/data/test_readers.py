@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
@@ -51,4 +52,21 @@ def test_a_process_that_is_ended_loses_nothing(files: list[File], monkeypatch: p
         return ask(reader, files)
 
     monkeypatch.setattr(module._Reader, "ask", killed)
+    assert answer(files) == expected
+
+
+def test_a_process_that_ends_in_the_middle_of_a_line(files: list[File], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half an answer is none."""
+    expected = answer(files)
+    monkeypatch.setattr(module, "MANY", 1)
+    enter = module._Reader.__enter__
+
+    def torn(reader: module._Reader) -> module._Reader:
+        entered = enter(reader)
+        assert reader._process.stdout
+        reader._process.stdout.close()
+        reader._process.stdout = io.BytesIO(b'[["12", 4')
+        return entered
+
+    monkeypatch.setattr(module._Reader, "__enter__", torn)
     assert answer(files) == expected

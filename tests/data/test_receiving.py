@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from transfer_core.data import receiving
+from transfer_core.data import receiving, scanning
 from transfer_core.data.project import Project, list_projects
 from transfer_core.data.reading import Reading
 from transfer_core.data.receiving import Announced, Door, Incoming, all_arrived, arrived_part, is_here, upload_project
@@ -155,6 +155,21 @@ def test_a_zip_is_a_source() -> None:
     assert all_arrived(project) is None
     project = Project.open(project.folder)
     assert scan(project).images == 6 and {count.label for count in project.table.classes()} == {"cat", "birds"}
+
+
+def test_a_zip_does_not_stay_beside_what_it_held() -> None:
+    """Once its pictures are in the table it goes; sent again, it is known all the same, and another of its name is not."""
+    project = upload_project("pets")
+    data = zipped({f"pets/{label}/{n}.png": picture(9 * n + len(label)) for label in ("cat", "birds") for n in range(3)})
+    place = send(project, "my pets.zip", data, Door.ARCHIVE, modified=1_700_000_000_000)
+    all_arrived(project)
+    assert scanning.main(project.folder) == 0
+    project = Project.open(project.folder)
+    assert not place.exists() and not project.missing_sources()
+    assert is_here(project, Door.ARCHIVE, Announced("my pets.zip", len(data), 1_700_000_000_900))
+    assert not is_here(project, Door.ARCHIVE, Announced("my pets.zip", len(data) + 1, 1_700_000_000_000))
+    assert not is_here(project, Door.ARCHIVE, Announced("others.zip", len(data), 1_700_000_000_000))
+    assert scanning.main(project.folder) == 0 and project.table.count() == 6
 
 
 @pytest.mark.parametrize(

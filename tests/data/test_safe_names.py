@@ -55,3 +55,10 @@ def test_odd_names_become_ordinary(name: str) -> None:
 )
 def test_devices(name: str, device: bool) -> None:
     assert is_device(name) == device
+
+
+def test_long_names_that_begin_alike_stay_apart() -> None:
+    """Or an archive of them would be refused for two files in one place."""
+    names = ["\u957f" * 60 + f" {number}.jpg" for number in range(3)]
+    assert len({safe_part(name) for name in names}) == 3
+    assert all(safe_part(name).endswith(".jpg") for name in names)

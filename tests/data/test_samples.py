@@ -12,7 +12,7 @@ import pytest
 from transfer_core.data.samples import ClassCount, SampleTable
 from transfer_core.data.settle import settle
 from transfer_core.data.split import Shares
-from transfer_core.errors import DataError, StorageError
+from transfer_core.errors import DataError, ImageError, StorageError
 
 NONE_HELD_OUT = Shares(0.0, 0.0)
 
@@ -87,7 +87,7 @@ def test_samples_of_a_large_set_take_little_memory(table: SampleTable) -> None:
 def test_classes_count_by_split(table: SampleTable) -> None:
     """The numbers a page shows: by split, and what was left out of each class."""
     split(table, cat_0="val", cat_1="test", cat_2="train", dog_0="train")
-    table.mark_broken([(row("cat/9")["content"], "blurred"), (row("dog/1")["content"], "blurred")])
+    table.mark_broken([(row(name)["content"], ImageError("blurred")) for name in ("cat/9", "dog/1")])
     exclude(table, "dog/2")
     assert table.classes() == [
         ClassCount("cat", train=1, val=1, test=1, total=3, left_out=1),
@@ -280,3 +280,14 @@ def test_a_page_is_found_without_sorting(table: SampleTable, asked: dict[str, st
         plans = [row[3] for statement in asking for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
     assert len(asking) == 2 and all("INDEX" in plan for plan in plans), plans
     assert not [plan for plan in plans if "TEMP B-TREE" in plan]
+
+
+def test_search_knows_every_alphabet(table: SampleTable) -> None:
+    """Upper and lower case are one, also beyond ASCII, and an umlaut of two signs, as a Mac writes it, is that of one."""
+    names = ["cat/\u00c4pfel.png", "cat/A\u0308hre.png", "cat/\u041a\u041e\u0422.png", "cat/\u732b.png"]
+    table.replace([row(name, given_label="cat") for name in names])
+    settle(table, NONE_HELD_OUT)
+    found = {
+        word: [sample.relative for sample in table.samples(search=word)] for word in ("\u00e4", "\u043a\u043e\u0442", "\u732b")
+    }
+    assert [sorted(each) for each in found.values()] == [sorted(names[:2]), names[2:3], names[3:]]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from transfer_core.data import archives
 from transfer_core.data.guess import source_at
 from transfer_core.data.project import Project, recent_folders
 from transfer_core.data.reading import Reading, Source
@@ -95,6 +96,23 @@ def test_an_archive_that_changed_is_unpacked_anew(packed: Path) -> None:
     after = {sample.relative: (sample.id, sample.split) for sample in project.table.samples()}
     assert before.items() <= after.items() and set(after) - set(before) == {"owl/new.png"}
     assert not list((project.folder / "imports").glob(".*.partial")) and scan(project).read == 0
+
+
+def test_killed_right_after_unpacking(packed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is still known which archive lies unpacked, so that a changed one comes in."""
+    project = Project.for_source(packed)
+
+    def killed(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    unpack = archives.unpack
+    monkeypatch.setattr(archives, "unpack", lambda *arguments: killed(unpack(*arguments)))
+    with pytest.raises(KeyboardInterrupt):
+        scan(project)
+    monkeypatch.setattr(archives, "unpack", unpack)
+    with zipfile.ZipFile(packed, "a") as archive:
+        archive.writestr("owl/new.png", b"x")
+    assert scan(project).left_out == 1
 
 
 def test_a_project_moved_as_a_whole_keeps_what_was_unpacked(packed: Path, tmp_path: Path) -> None:

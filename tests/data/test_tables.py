@@ -10,7 +10,9 @@ import pytest
 
 from transfer_core.data import tables
 from transfer_core.data.layout import Found
+from transfer_core.data.project import Project
 from transfer_core.data.reading import Columns
+from transfer_core.data.scan import scan
 from transfer_core.data.sources import found_in, source_of_table
 from transfer_core.errors import DataError
 
@@ -190,3 +192,42 @@ def test_a_table_that_went_or_changed(root: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(tables, "MAX_BYTES", 10)
     with pytest.raises(DataError):
         list(found_in(source))
+
+
+def test_a_table_asks_for_nothing_outside(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether a file elsewhere exists is not even looked up: what a table from elsewhere is told must not depend on it."""
+    (tmp_path / "secret.png").write_bytes(b"x")
+    outside = [f"{tmp_path}/secret.png", f"{tmp_path}/none.png", "../secret.png", "../none.png", "//server/share/x.png"]
+    file = write(
+        root, "file,label\n" + "".join(f"{name},{label}\n" for name, label in [*BODY, *((name, "cat") for name in outside)])
+    )
+    asked: list[str] = []
+    isfile = os.path.isfile
+    monkeypatch.setattr(os.path, "isfile", lambda path: asked.append(os.path.abspath(path)) or isfile(path))  # noqa: PTH100
+    told = {one.relative: one.reason for one in tables.walk_table(root, file, Columns("file", "label"))}
+    assert asked and all(Path(path).is_relative_to(root) for path in asked)
+    assert told[outside[0]].split(":")[0] == told[outside[1]].split(":")[0] and told[outside[2]] == told[outside[3]]
+    assert sum(reason is None for reason in told.values()) == len(BODY)
+
+
+def test_a_table_of_too_many_cells(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are all in memory at once: a small archive must not fill it."""
+    monkeypatch.setattr(tables, "MOST_CELLS", 9)
+    with pytest.raises(DataError) as caught:
+        tables.read_table(write(root, "file,label\n" + "images/0.png,cat\n" * 5))
+    assert caught.value.code == "bad-table" and "9 cells" in caught.value.message
+
+
+def test_pictures_beside_a_table_are_told(root: Path, draw) -> None:
+    """What lies among its pictures and is not in it is left out with that reason, once; what another source has is not told of."""
+    draw(root, "images/late.png", "elsewhere/0.png", "images/.hidden.png", "images/other.png")
+    (root / "images" / "notes.txt").write_text("x")
+    first = write(root, "file,label\n" + "".join(f"{name},{label}\n" for name, label in BODY))
+    second = write(root, "file,label\nimages/4.png,cat\nimages/other.png,dog\n", "more.csv")
+    project = Project.for_source(first)
+    project.add_source(source_of_table(second))
+    assert scan(project).images == 6 and scan(project).read == 0
+    left_out = {(sample.source, sample.relative): sample.reason for sample in project.table.left_out()}
+    assert left_out == {(0, "images/5.png"): "the table does not name it", (0, "images/late.png"): "the table does not name it"}
+    write(root, "file,label\n" + "".join(f"{name},{label}\n" for name, label in [*BODY, ("images/late.png", "cat")]))
+    assert scan(project).images == 7 and len(project.table.left_out()) == 1

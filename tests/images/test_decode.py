@@ -177,6 +177,8 @@ def test_sixteen_bit_rgb_is_scaled() -> None:
     pixels = np.asarray(open_rgb(data)).astype(int)
     assert np.abs(pixels[0, 0] - (255, 128, 1)).max() <= 1
     assert np.abs(pixels[7, 7] - (0, 156, 254)).max() <= 1
+    assert inspect(data, "a").mode == "RGB;16", "and it is told"
+    assert inspect(encoded(quarters(), "PNG"), "a").mode == inspect(encoded(quarters(), "TIFF"), "a").mode == "RGB"
 
 
 def test_transparency_lies_on_white() -> None:

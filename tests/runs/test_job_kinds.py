@@ -16,7 +16,7 @@ from transfer_core.backbones import weights
 from transfer_core.backbones.catalogue import STARTER_FILE
 from transfer_core.data.project import Project
 from transfer_core.data.scan import scan
-from transfer_core.errors import BackboneError, DataError, RunError, WeightsError
+from transfer_core.errors import BackboneError, DataError, ImageError, RunError, WeightsError
 from transfer_core.runs.job_kinds import KINDS, PhaseTeller
 
 Told = list[tuple[str, dict[str, Any]]]
@@ -88,7 +88,7 @@ def test_the_fingerprint_is_of_pictures_classes_and_splits(project: Project) -> 
     scan(project)
     assert project.table.fingerprint() == before
     samples = project.table.samples()
-    project.table.mark_broken([(samples[0].content, "no good")])
+    project.table.mark_broken([(samples[0].content, ImageError("no good"))])
     assert project.table.fingerprint() != before
 
 

@@ -93,7 +93,7 @@ def _passed(
         except (BackboneError, WeightsError):
             continue
         if failed:
-            project.table.mark_broken((source.content, error.message) for source, error in failed)
+            project.table.mark_broken((source.content, error) for source, error in failed)
             settle(project.table, project.shares)
         yield each, store
 

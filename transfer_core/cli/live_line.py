@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+import time
 
 from transfer_core.cli import output
 
 WIDTH = 79
+INTERVAL = 0.1  # seconds between two drawings: a set may have a hundred thousand files
 
 
 class LiveLine:
@@ -14,10 +16,12 @@ class LiveLine:
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
+        self._shown_at = float("-inf")
 
     def show(self, text: str) -> None:
         """Have it say `text`."""
-        if self._terminal:
+        if self._terminal and time.monotonic() - self._shown_at >= INTERVAL:
+            self._shown_at = time.monotonic()
             sys.stderr.write("\r" + output.shown(text)[:WIDTH].ljust(WIDTH))
             sys.stderr.flush()
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transfer_core.cli import output
+from transfer_core.cli.live_line import LiveLine
 from transfer_core.errors import TransferError
 from transfer_core.i18n import _
 
 if TYPE_CHECKING:
     from transfer_core.data.project import Project
     from transfer_core.data.reading import Reading
-
-WIDTH = 79
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,11 +52,17 @@ def project_at(data: Path, test: Path | None = None, labels: str | None = None, 
     project = Project.known(data, test, reading)
     if project is None or (group and project.sources[0].reading.group != group):
         project = Project.for_source(data, test, reading or _likeliest(data, group))
-    live = _Unpacking()
-    for source in project.sources:
-        bring_in(source, live.show)
-    live.close()
+    line = LiveLine()
+    try:
+        for source in project.sources:
+            bring_in(source, partial(_unpacking, line))
+    finally:
+        line.close()
     return project
+
+
+def _unpacking(line: LiveLine, done: int, total: int) -> None:
+    line.show(_("Unpacking: {done} of {total} MB").format(done=done // 10**6, total=total // 10**6))
 
 
 def _asked(data: Path, labels: str | None, group: str | None) -> Reading | None:
@@ -104,22 +109,3 @@ def _likeliest(data: Path, group: str | None) -> Reading:
                 )
             )
     return replace(found.best, group=group) if group else found.best
-
-
-class _Unpacking:
-    """How far unpacking is, on a line of a terminal that is written over; nothing where nobody watches."""
-
-    def __init__(self) -> None:
-        self._drawn = False
-
-    def show(self, done: int, total: int) -> None:
-        if sys.stderr.isatty():
-            text = _("Unpacking: {done} of {total} MB").format(done=done // 10**6, total=total // 10**6)
-            sys.stderr.write("\r" + text[:WIDTH].ljust(WIDTH))
-            sys.stderr.flush()
-            self._drawn = True
-
-    def close(self) -> None:
-        if self._drawn:
-            sys.stderr.write("\r" + " " * WIDTH + "\r")
-            sys.stderr.flush()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import PurePosixPath
@@ -46,15 +46,24 @@ class Shot(Protocol):
     def taken(self) -> str | None: ...
 
 
-def find_bursts(shots: Sequence[Shot], fingerprints: NDArray[np.uint8], rows: Indices) -> Pairs:
+def find_bursts(
+    shots: Sequence[Shot],
+    fingerprints: NDArray[np.uint8],
+    rows: Indices,
+    new: Indices | None = None,
+    threads: int = 1,
+    checkpoint: Callable[[], None] | None = None,
+) -> Pairs:
     """Pairs of indices of `shots` that are of one burst: they follow each other (`in_a_row`) and look alike; a burst is a chain of pairs.
 
-    The fingerprint of shot `i` is `fingerprints[rows[i]]`; two shots with one row are the same picture, and no pair. Time: 0.5 ms for
-    each pair in a row.
+    The fingerprint of shot `i` is `fingerprints[rows[i]]`; two shots with one row are the same picture, and no pair. With `new` (rows)
+    only pairs with one of those in them. `checkpoint()` may raise to stop. Time: that of `likeness` for each pair in a row.
     """
     pairs = in_a_row(shots)
     pairs = pairs[rows[pairs[:, 0]] != rows[pairs[:, 1]]]
-    alike = likeness(fingerprints, rows[pairs]).coarse
+    if new is not None:
+        pairs = pairs[np.isin(rows[pairs], new).any(axis=1)]
+    alike = likeness(fingerprints, rows[pairs], threads, checkpoint=checkpoint).coarse
     return Pairs(pairs[alike >= ALIKE], alike[alike >= ALIKE].clip(0, 1))
 
 

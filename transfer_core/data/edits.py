@@ -63,7 +63,11 @@ class Edits:
 
     def kept(self, check: str) -> set[str]:
         """The keys that were said to be fine for this check."""
-        return {key for edit in self.history() if (edit.kind, edit.target) == ("keep", check) for key in edit.items}
+        with self.table.connect() as connection:
+            done, _undone = edit_log.stacks(connection)
+            rows = connection.execute("SELECT id FROM edits WHERE kind = 'keep' AND target = ?", (check,)).fetchall()
+            edits = edit_log.read(connection, sorted({id for (id,) in rows}.intersection(done)))
+        return {key for edit in edits for key in edit.items}
 
     def undo(self) -> Edit | None:
         """Take back the last change in force; returns it, None when there is none."""

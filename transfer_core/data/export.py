@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,7 +21,6 @@ from transfer_core.i18n import _
 COLUMNS = ("file", "label", "split", "given_label")
 MARK = ".unfinished-export.json"
 PARTIAL = ".partial"
-CHUNK = 1000  # samples read at once: memory does not grow with their number
 
 
 @dataclass(frozen=True)
@@ -47,10 +46,11 @@ def write_csv(project: Project, file: BinaryIO) -> int:
     table = csv.writer(text)
     table.writerow(COLUMNS)
     count = 0
-    for sample in _samples(project):
-        count += 1
-        given = sample.given_label if sample.given_label != sample.label else None
-        table.writerow([as_cell(cell or "") for cell in (str(sample.path), sample.label, sample.split, given)])
+    with project.table.still() as (_labels, samples):
+        for sample in samples:
+            count += 1
+            given = sample.given_label if sample.given_label != sample.label else None
+            table.writerow([as_cell(cell or "") for cell in (str(sample.path), sample.label, sample.split, given)])
     text.flush()
     text.detach()  # or it would close the file with itself
     return count
@@ -91,23 +91,23 @@ def to_folders(
     for gone in project.missing_sources():
         raise missing_folder(gone)
     check_target(project, folder, by_split)
-    labels = [count.label for count in project.table.classes()]
-    names = folder_names(labels)
     total = project.table.count()
     missing: list[tuple[str, str]] = []
     copied = 0
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / MARK, _mark(project, by_split))
-        for done, (sample, target) in enumerate(_targets(project, folder, names, by_split), 1):
-            if checkpoint:
-                checkpoint()
-            reason = _copy(sample.path, target)
-            copied += reason is None
-            if reason:
-                missing.append((sample.relative, reason))
-            if progress and (done % 50 == 0 or done == total):
-                progress(done, total)
+        with project.table.still() as (labels, samples):
+            names = folder_names(labels)
+            for done, (sample, target) in enumerate(_targets(samples, folder, names, by_split), 1):
+                if checkpoint:
+                    checkpoint()
+                reason = _copy(sample.path, target)
+                copied += reason is None
+                if reason:
+                    missing.append((sample.relative, reason))
+                if progress and (done % 50 == 0 or done == total):
+                    progress(done, total)
         (folder / MARK).unlink()
     except OSError as error:
         raise storage_error(error, folder) from error
@@ -150,17 +150,10 @@ def _mark(project: Project, by_split: bool) -> dict[str, Any]:
     return {"project": str(project.folder), "by_split": by_split, "fingerprint": project.table.fingerprint()}
 
 
-def _samples(project: Project) -> Iterator[Sample]:
-    table, offset = project.table, 0
-    while chunk := table.samples(offset=offset, limit=CHUNK):
-        yield from chunk
-        offset += len(chunk)
-
-
-def _targets(project: Project, folder: Path, names: dict[str, str], by_split: bool) -> Iterator[tuple[Sample, Path]]:
+def _targets(samples: Iterable[Sample], folder: Path, names: dict[str, str], by_split: bool) -> Iterator[tuple[Sample, Path]]:
     """Where each picture's copy goes: told by the table alone, so that an export that is gone on with puts it there again."""
     taken: set[tuple[str, str]] = set()
-    for sample in _samples(project):
+    for sample in samples:
         parent = folder / (sample.split or "train") if by_split else folder
         parent /= names[sample.label or ""]
         name, number = sample.path.name, 2

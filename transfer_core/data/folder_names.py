@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-# Names that Windows keeps for devices, whatever their extension.
-RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+from transfer_core.data.safe_names import is_device
 
 
 def folder_name(label: str) -> str:
     """A name that every system takes for a folder, and that leads nowhere else."""
     name = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]', "_", label).strip().rstrip(". ")
     name = name.encode("utf-8", "replace").decode()[:100]
-    if not name or name.startswith(".") or RESERVED.fullmatch(name):
+    if not name or name.startswith(".") or is_device(name):
         return f"_{name}"
     return name
 

@@ -162,13 +162,23 @@ def unwrapped(root: Path) -> Path:
         inner = below
 
 
-def _files(folder: Path, limit: Path, parts: tuple[str, ...] = ()) -> Iterator[tuple[Path, tuple[str, ...], str | None]]:
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        yield folder, (*parts, ""), _("this folder can't be read: {reason}").format(reason=error.strerror or error)
-        return
-    for entry in entries:
+def _files(root: Path, limit: Path) -> Iterator[tuple[Path, tuple[str, ...], str | None]]:
+    # By a list of open folders and not by recursion: they may be nested deeper than Python calls itself.
+    opened: list[tuple[tuple[str, ...], Iterator[os.DirEntry[str]]]] = []
+    enter: tuple[Path, tuple[str, ...]] | None = (root, ())
+    while enter or opened:
+        if enter:
+            (folder, parts), enter = enter, None
+            try:
+                opened.append((parts, iter(sorted(os.scandir(folder), key=lambda entry: entry.name))))
+            except OSError as error:
+                yield folder, (*parts, ""), _("this folder can't be read: {reason}").format(reason=error.strerror or error)
+            continue
+        parts, entries = opened[-1]
+        entry = next(entries, None)
+        if entry is None:
+            opened.pop()
+            continue
         if ignored(entry.name):
             continue
         path, inside = Path(entry.path), (*parts, entry.name)
@@ -183,7 +193,7 @@ def _files(folder: Path, limit: Path, parts: tuple[str, ...] = ()) -> Iterator[t
             else:
                 yield path, inside, None
         elif _is_folder(entry):
-            yield from _files(path, limit, inside)
+            enter = path, inside
         else:
             yield path, inside, None
 

@@ -39,14 +39,25 @@ def look(
     Memory: 0.5 KB a picture and 100 MB; disk: 4.6 KB a picture.
     """
     store = fingerprints(project)
+    new = _decode(project, store, threads or usable_cores(), progress, checkpoint)
+    # One after the other, so that nothing of one takes memory while the next is at work.
+    _compare(project, store, threads or usable_cores(), comparing, checkpoint)
+    if not project.table.settled():
+        settle(project.table, project.shares)
+    return new
+
+
+def _decode(
+    project: Project, store: FingerprintStore, threads: int, progress: Progress | None, checkpoint: Checkpoint | None
+) -> int:
+    """Keep a fingerprint of every picture that has none; returns how many those were."""
     new = _unseen(project.table, store)
     for start in range(0, len(new), BLOCK):
         block = [Source(shot.content, project.table.path(shot)) for shot in new[start : start + BLOCK]]
         told = partial(_tell, progress, start, len(new)) if progress else None
-        failed = decode_together([(store, block)], threads or usable_cores(), told, checkpoint)
+        failed = decode_together([(store, block)], threads, told, checkpoint)
         if failed:
-            project.table.mark_broken((source.content, error.message) for source, error in failed)
-    _compare(project, store, threads, comparing, checkpoint)
+            project.table.mark_broken((source.content, error) for source, error in failed)
     return len(new)
 
 
@@ -66,9 +77,9 @@ def _tell(progress: Progress, before: int, total: int, done: int, _of_block: int
 
 
 def _compare(
-    project: Project, store: FingerprintStore, threads: int | None, progress: Progress | None, checkpoint: Checkpoint | None
+    project: Project, store: FingerprintStore, threads: int, progress: Progress | None, checkpoint: Checkpoint | None
 ) -> None:
-    """Find the pairs that new fingerprints make with all others, and settle groups, states and splits by them."""
+    """Find the pairs that new fingerprints make with all others."""
     table = project.table
     with table.connect() as connection:
         compared = {row[0] for row in connection.execute("SELECT content FROM compared")}
@@ -76,15 +87,13 @@ def _compare(
     del compared  # of a hundred thousand pictures, as much as the comparing itself takes
     if len(new):
         _pair(table, store, new, threads, progress, checkpoint)
-    if not table.settled():
-        settle(table, project.shares)
 
 
 def _pair(
     table: SampleTable,
     store: FingerprintStore,
     new: Indices,
-    threads: int | None,
+    threads: int,
     progress: Progress | None,
     checkpoint: Checkpoint | None,
 ) -> None:
@@ -94,7 +103,7 @@ def _pair(
     copies = find_pairs(store.rows(), None if len(new) == len(contents) else new, threads, progress, checkpoint)
     shots = [shot for shot in table.shots() if shot.content in store]
     rows = store.positions(shot.content for shot in shots)
-    bursts = find_bursts(shots, store.rows(), rows)
+    bursts = find_bursts(shots, store.rows(), rows, new, threads, checkpoint)
     with table.change() as connection:
         keep_pairs(connection, _named(contents, copies, "copy"))
         keep_pairs(connection, _named([shot.content for shot in shots], bursts, "burst"))

@@ -46,10 +46,9 @@ def candidates(
     Memory: the descriptions of wholes, 0.26 KB a picture, and `threads` blocks. Time: of N x N x 6 scalar products of 65 numbers.
     """
     everybody = np.arange(len(fingerprints))
-    wholes = np.concatenate(
-        [described(fingerprints[start : start + CHUNK], VIEWS[:1])[0] for start in range(0, len(fingerprints), CHUNK)]
-        or [np.empty((0, WAVES**2 - 1 + 2 * COLOUR_WAVES**2), np.float32)]
-    )
+    wholes = np.empty((len(fingerprints), WAVES**2 - 1 + 2 * COLOUR_WAVES**2), np.float32)
+    for start in range(0, len(fingerprints), CHUNK):
+        wholes[start : start + CHUNK] = described(fingerprints[start : start + CHUNK], VIEWS[:1])[0]
     if new is None:
         work = [(block, everybody) for block in _blocks(everybody)]
     else:

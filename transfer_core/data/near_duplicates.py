@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from transfer_core.data.near_candidates import Indices, candidates
-from transfer_core.data.near_likeness import Likeness, batches, likeness
+from transfer_core.data.near_likeness import likeness
 from transfer_core.processes import usable_cores
 
 
@@ -42,21 +41,12 @@ def find_pairs(
         if progress:
             progress(done, 2 * count)
 
-    found: list[Likeness] = []
-    pool = ThreadPoolExecutor(threads)
+    def looked_at(done: int, total: int) -> None:
+        if progress:
+            progress(count + count * done // total, 2 * count)
+
     # The pool is what uses the cores: products that share them out once more would wait for each other, twice as long in all.
     with threadpool_limits(1, "blas"):
         pairs = candidates(fingerprints, new, threads, compared, checkpoint)
-        parts, looked_at = list(batches(pairs)), 0
-        try:
-            for part, result in zip(parts, pool.map(lambda part: likeness(fingerprints, part), parts), strict=True):
-                if checkpoint:
-                    checkpoint()
-                found.append(result)
-                looked_at += len(part)
-                if progress:
-                    progress(count + count * looked_at // len(pairs), 2 * count)
-        finally:
-            pool.shutdown(cancel_futures=True)
-    together = Likeness.of(found)
-    return Pairs(pairs[together.copies], together.fine[together.copies].clip(0, 1))
+    found = likeness(fingerprints, pairs, threads, looked_at, checkpoint)
+    return Pairs(pairs[found.copies], found.fine[found.copies].clip(0, 1))

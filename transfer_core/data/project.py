@@ -8,12 +8,14 @@ import shutil
 import time
 import tomllib
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import tomlkit
+from filelock import FileLock
 
 from transfer_core.data import archives, tables
 from transfer_core.data.reading import Reading, Source
@@ -21,7 +23,7 @@ from transfer_core.data.samples import SampleTable
 from transfer_core.data.settle import settle_in
 from transfer_core.data.sources import is_there
 from transfer_core.data.split import TEST, VAL, Shares
-from transfer_core.errors import DataError, newer_schema, storage_error
+from transfer_core.errors import DataError, TransferError, newer_schema, storage_error
 from transfer_core.files import write_text
 from transfer_core.i18n import _
 from transfer_core.places import home, trash_folder
@@ -169,25 +171,22 @@ class Project:
 
     def add_source(self, source: Source) -> None:
         """Take more pictures into this project; only what is new is computed. Raises DataError when they are in it already."""
-        # Another tab may have added one since this project was opened.
-        self.sources = Project.open(self.folder).sources
         source = replace(source, folder=_absolute(source.folder))
-        same = {(known.archive or known.folder, known.reading.table, known.reading.pattern) for known in self.sources}
-        if (source.archive or source.folder, source.reading.table, source.reading.pattern) in same:
-            raise DataError(
-                _("{folder} is in this project already.").format(folder=source.archive or source.folder),
-                code="already-there",
-                file=source.archive or source.folder,
-                fix=_("For pictures that came into it since, look for new pictures on the Data page."),
-            )
-        self.sources.append(source)
-        self._write()
+        with self._changed():
+            same = {(known.archive or known.folder, known.reading.table, known.reading.pattern) for known in self.sources}
+            if (source.archive or source.folder, source.reading.table, source.reading.pattern) in same:
+                raise DataError(
+                    _("{folder} is in this project already.").format(folder=source.archive or source.folder),
+                    code="already-there",
+                    file=source.archive or source.folder,
+                    fix=_("For pictures that came into it since, look for new pictures on the Data page."),
+                )
+            self.sources.append(source)
 
     def read_as(self, folder: Path, reading: Reading) -> None:
         """Tell the classes of the source in `folder` by `reading`, from the next scan on."""
-        known = Project.open(self.folder).sources
-        self.sources = [replace(source, reading=reading) if source.folder == folder else source for source in known]
-        self._write()
+        with self._changed():
+            self.sources = [replace(source, reading=reading) if source.folder == folder else source for source in self.sources]
 
     @property
     def table(self) -> SampleTable:
@@ -201,8 +200,9 @@ class Project:
 
     def rename(self, name: str) -> None:
         """Change the name shown; the folder keeps its own."""
-        self.name = _checked_name(name)
-        self._write()
+        name = _checked_name(name)
+        with self._changed():
+            self.name = name
 
     @property
     def shares(self) -> Shares:
@@ -221,20 +221,45 @@ class Project:
                 ),
                 code="bad-shares",
             )
-        self.val, self.test, self.seed = shares.val, shares.test, shares.seed
-        self._write()
+        with self._changed():
+            self.val, self.test, self.seed = shares.val, shares.test, shares.seed
         with self.table.change() as connection:
             connection.execute("UPDATE samples SET drawn = NULL")
             settle_in(connection, self.shares)
 
     def duplicate(self, name: str) -> Project:
-        """A new project over the same folders with the same table, without runs and caches."""
-        copy = Project.create(_checked_name(name), self.sources, self.seed)
+        """A new project over the same folders with the same table, without runs and caches.
+
+        What came by upload or out of an archive lies in the project itself, and in its copy once more: as links where the disk has them.
+        """
+        copy = Project.create(_checked_name(name), [], self.seed)
+
+        def moved(path: Path) -> Path:
+            return copy.folder / path.relative_to(self.folder) if path.is_relative_to(self.folder) else path
+
+        try:
+            for own in self._own_folders():
+                shutil.copytree(self.folder / own, copy.folder / own, copy_function=_linked)
+        except OSError as error:
+            shutil.rmtree(copy.folder, ignore_errors=True)
+            raise storage_error(error, copy.folder) from error
+        copy.val, copy.test = self.val, self.test
+        copy.sources = [
+            replace(source, folder=moved(source.folder), archive=source.archive and moved(source.archive))
+            for source in self.sources
+        ]
+        copy._write()
         with self.table.connect() as connection, copy.table.connect() as target:
             connection.commit()
             target.commit()
             connection.backup(target)
         return copy
+
+    def _own_folders(self) -> list[str]:
+        """The folders of the project that pictures of its sources lie in."""
+        places = [place for source in self.sources for place in (source.folder, source.archive) if place is not None]
+        names = {place.relative_to(self.folder).parts[0] for place in places if place.is_relative_to(self.folder)}
+        return sorted(name for name in names if (self.folder / name).is_dir())
 
     def delete(self) -> Path:
         """Move the project to our trash and say where it is now. The user's pictures stay where they are."""
@@ -252,9 +277,8 @@ class Project:
     def find_moved(self, old: Path) -> Path | None:
         """A folder near `old`'s place that holds the same files, or None: it is offered, never taken unasked."""
         number = [source.folder for source in self.sources].index(old)
-        samples = [sample for sample in self.table.samples(limit=2000) if sample.source == number]
-        # A few from all over the set, by name and size: cameras give the same names again and again.
-        known = {sample.relative: sample.size for sample in samples[:: max(1, len(samples) // 20)]}
+        # By name and size: cameras give the same names again and again.
+        known = self.table.some_sizes(number)
         parents = [parent for parent in (old.parent, old.parent.parent, Path.home()) if parent.is_dir()]
         for parent in dict.fromkeys(parents):
             for candidate in _folders_in(parent):
@@ -268,8 +292,21 @@ class Project:
         if not Path(new).is_dir():
             raise DataError(_("{folder} is not a folder.").format(folder=new), code="not-a-folder", file=new)
         new = _absolute(new)
-        self.sources = [replace(source, folder=new) if source.folder == old else source for source in self.sources]
-        self._write()
+        with self._changed():
+            self.sources = [replace(source, folder=new) if source.folder == old else source for source in self.sources]
+
+    @contextmanager
+    def _changed(self) -> Iterator[None]:
+        """What is on disk now, to be changed and written again: another page may have changed it since this project was opened."""
+        with ExitStack() as held:
+            try:
+                self.cache.mkdir(exist_ok=True)
+                held.enter_context(FileLock(self.cache / ".project.lock"))
+            except OSError as error:
+                raise storage_error(error, self.folder / FILE) from error
+            self.__dict__ |= vars(Project.open(self.folder))
+            yield
+            self._write()
 
     def _write(self) -> None:
         document = tomlkit.document()
@@ -293,7 +330,7 @@ def list_projects() -> list[ProjectSummary]:
         try:
             classes = project.table.classes()
             modified = max(path.stat().st_mtime for path in (project.folder / FILE, project.folder / "runs") if path.exists())
-        except (DataError, OSError):
+        except (TransferError, OSError):
             continue
         images = sum(count.total for count in classes)
         places = [source.place for source in project.sources]
@@ -368,6 +405,14 @@ def _folders_in(parent: Path) -> list[Path]:
         return sorted(folder for folder in parent.iterdir() if folder.is_dir())
     except OSError:  # not ours to look into
         return []
+
+
+def _linked(file: str, target: str) -> None:
+    """The same file under another name, or a copy where the disk has no such links: what lies in a project is never written into."""
+    try:
+        os.link(file, target)
+    except OSError:
+        shutil.copy2(file, target)
 
 
 def _size(file: Path) -> int | None:

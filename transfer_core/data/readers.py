@@ -87,8 +87,10 @@ class _Reader:
             line = self._process.stdout.readline()
         except OSError:
             line = b""
-        # Ended from outside, it leaves the work to us.
-        return [Facts(*values) for values in json.loads(line)] if line else [_facts(file) for file in files]
+        # Ended from outside, maybe in the middle of a line, it leaves the work to us.
+        if not line.endswith(b"\n"):
+            return [_facts(file) for file in files]
+        return [Facts(*values) for values in json.loads(line)]
 
 
 def _facts(file: File) -> Facts:

@@ -20,6 +20,7 @@ from transfer_core.data.edits import class_name
 from transfer_core.data.project import FILE, Project
 from transfer_core.data.reading import Reading, Source
 from transfer_core.data.safe_names import is_device, safe_part
+from transfer_core.data.sources import unpacked_from
 from transfer_core.errors import FULL_DISK, DataError, StorageError, TransferError, storage_error
 from transfer_core.files import read_json, sync_folder, write_json
 from transfer_core.i18n import _
@@ -115,8 +116,9 @@ def read_likeliest(project: Project) -> list[Source]:
 
 
 def is_here(project: Project, door: Door, announced: Announced) -> bool:
-    """Whether the file came before: one of its name, size and time lies where it would go."""
-    return _same(_target(project, door, announced.path), announced) is not None
+    """Whether the file came before: one of its name, size and time lies where it would go, or was unpacked from there."""
+    target = _target(project, door, announced.path)
+    return _same(target, announced) is not None or (door is Door.ARCHIVE and _was_unpacked(project, target, announced))
 
 
 def arrived_part(project: Project, door: Door, announced: Announced) -> int:
@@ -168,6 +170,7 @@ class Incoming:
     def write(self, data: bytes) -> None:
         """Append what came; raises DataError when it is more than was announced, and StorageError."""
         if self.received + len(data) > self._announced.size:
+            self._file.close()
             self._partial.unlink(missing_ok=True)
             raise DataError(
                 _("{name} is larger than was announced.").format(name=self._announced.path),
@@ -226,11 +229,19 @@ class Incoming:
         return _no_room(self._announced.path) if error.errno in FULL_DISK else storage_error(error, self._target)
 
 
+def forget_unpacked(project: Project) -> None:
+    """Throw away archives that were sent and lie unpacked in the project, where they would take their room twice."""
+    for source in project.sources:
+        if source.archive and source.archive.parent == _root(project, Door.ARCHIVE) and unpacked_from(source):
+            source.archive.unlink(missing_ok=True)
+
+
 def forget_old_parts(project: Project) -> None:
     """Throw away the beginnings of files that nobody went on with for a week."""
     for part in _arriving_folder(project.folder).glob("*.partial"):
-        if time.time() - part.stat().st_mtime > STALE:
-            part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # one that is finished just now
+            if time.time() - part.stat().st_mtime > STALE:
+                part.unlink()
 
 
 def _plain(part: str) -> str:
@@ -313,10 +324,25 @@ def _same(target: Path, announced: Announced) -> Path | None:
             status = found.stat()
         except OSError:
             return None
-        same_time = not announced.modified or abs(status.st_mtime * 1000 - announced.modified) <= SAME_TIME
-        if status.st_size == announced.size and same_time:
+        if _alike(status.st_size, status.st_mtime_ns, announced):
             return found
         found, number = target.with_stem(f"{target.stem} {number}"), number + 1
+
+
+def _was_unpacked(project: Project, target: Path, announced: Announced) -> bool:
+    known = ((source.archive, unpacked_from(source)) for source in project.sources)
+    return any(
+        archive is not None
+        and stamp is not None
+        and (archive.parent, archive.suffix) == (target.parent, target.suffix)
+        and archive.stem.startswith(target.stem)  # it may have been numbered
+        and _alike(stamp["size"], stamp["mtime_ns"], announced)
+        for archive, stamp in known
+    )
+
+
+def _alike(size: int, mtime_ns: int, announced: Announced) -> bool:
+    return size == announced.size and (not announced.modified or abs(mtime_ns / 1e6 - announced.modified) <= SAME_TIME)
 
 
 def _register(project: Project, door: Door, place: Path, given: str) -> None:
@@ -334,12 +360,14 @@ def _register(project: Project, door: Door, place: Path, given: str) -> None:
     folder = root / place.relative_to(root).parts[0]
     if folder in [source.folder for source in project.sources]:
         return
-    project.sources = Project.open(project.folder).sources  # another page may have added it meanwhile
-    if folder not in [source.folder for source in project.sources]:
-        reading = Reading() if door is Door.FOLDER else Reading("class", label=class_name(given.partition("/")[0]))
+    reading = Reading() if door is Door.FOLDER else Reading("class", label=class_name(given.partition("/")[0]))
+    try:
         project.add_source(Source(folder, reading=reading))
         if door is Door.FOLDER:
             _note_unread(project, Source(folder))
+    except DataError as error:
+        if error.code != "already-there":  # another page may have added it meanwhile
+            raise
 
 
 def _partial(project: Project, door: Door, announced: Announced) -> Path:

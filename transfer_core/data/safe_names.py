@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from pathlib import PurePosixPath
@@ -19,7 +20,10 @@ def safe_part(part: str) -> str:
     text = unicodedata.normalize("NFC", part.encode("utf-8", "replace").decode())
     plain = re.sub(r'[\x00-\x1f\x7f<>:"|?*\\/]', "_", text).strip(" .")
     path = PurePosixPath(plain or "_")
-    return _shortened(path.stem, MOST_BYTES) + _shortened(path.suffix, MOST_BYTES // 4)
+    stem = path.stem
+    if len(stem.encode()) > MOST_BYTES:  # others may begin like it
+        stem = f"{_shortened(stem, MOST_BYTES - 9)} {hashlib.sha256(stem.encode()).hexdigest()[:8]}"
+    return stem + _shortened(path.suffix, MOST_BYTES // 4)
 
 
 def is_device(part: str) -> bool:

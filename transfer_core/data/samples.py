@@ -6,6 +6,7 @@ import hashlib
 import json
 import sqlite3
 import sys
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from transfer_core.data.table_schema import prepare
-from transfer_core.errors import DataError, StorageError
+from transfer_core.errors import DataError, ImageError, StorageError
 from transfer_core.i18n import _
 
 SPLITS = ("train", "val", "test")
@@ -27,6 +28,7 @@ FACTS = (
 
 
 WRITING_KB = 32_768
+UNREACHED = ("missing", "unreadable")  # the codes of what is wrong with the way to a picture, and not with itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,7 @@ class Sample:
     `given_label`, `given_split` and `given_group` are what its source says of it; `label` and `split` are what is used, after edits
     and the division, `pinned` the split that the user moved it to. Samples of one `group` are never parted by a split; those of one
     `copies` show the same picture, to the byte or nearly. `state` is "in" (used), "excluded" (by the user) or "out" (it can't be used),
-    and `reason` says why. `mode` is Pillow's name of how pixels are stored, `orientation` EXIF's 1 to 8, `taken` when the camera
-    says it was taken, as EXIF writes it.
+    and `reason` says why. `mode`, `orientation` and `taken` are as in `images.decode.Header`.
     """
 
     id: int
@@ -175,6 +176,18 @@ class SampleTable:
             where, values = _where(connection, ids, search, label=label, split=split, state=state)
             return int(connection.execute(f"SELECT count(*) FROM samples{where}", values).fetchone()[0])
 
+    @contextmanager
+    def still(self) -> Iterator[tuple[list[str], Iterator[Sample]]]:
+        """The classes in use, and the samples of them in a fixed order: as they are now, whatever is edited meanwhile."""
+        with self.connect() as connection:
+            connection.execute("BEGIN")
+            labels = [
+                row[0] for row in connection.execute("SELECT DISTINCT label FROM samples WHERE state = 'in' ORDER BY label")
+            ]
+            connection.row_factory = sqlite3.Row
+            query = "SELECT * FROM samples WHERE state = 'in' ORDER BY label, source, relative"
+            yield labels, (self._sample(row) for row in connection.execute(query))
+
     def usable(self) -> list[tuple[int, str, str]]:
         """Id, content and class of every picture that can be used, excluded ones too: for what looks at all of them at once."""
         # Nearly all of the table: read from end to end, that is quicker than by an index.
@@ -275,17 +288,29 @@ class SampleTable:
         with self.connect() as connection:
             return bool(connection.execute("SELECT EXISTS(SELECT 1 FROM samples WHERE source = ?)", (number,)).fetchone()[0])
 
+    def some_sizes(self, number: int, most: int = 20) -> dict[str, int]:
+        """The sizes in bytes of a few pictures from all over the project's source of this number, by relative path."""
+        query = "SELECT relative, size FROM samples WHERE source = ? AND state = 'in' ORDER BY content LIMIT ?"
+        with self.connect() as connection:
+            return dict(connection.execute(query, (number, most)).fetchall())
+
     def settled(self) -> bool:
         """Whether states and splits follow from all that was written."""
         with self.connect() as connection:
             return connection.execute("SELECT 1 FROM marks WHERE name = 'unsettled'").fetchone() is None
 
-    def mark_broken(self, problems: Iterable[tuple[str, str]]) -> None:
-        """Say of pictures, by content, that they turned out not to be readable, and why."""
+    def mark_broken(self, problems: Iterable[tuple[str, ImageError]]) -> None:
+        """Say of pictures, by content, that they turned out not to be readable, and why.
+
+        Those that only could not be reached, such as on a disk that was pulled out, are tried again at the next scan.
+        """
+        query = """
+            UPDATE samples SET problem = ?2, state = 'out', reason = ?2, mtime_ns = CASE WHEN ?3 THEN 0 ELSE mtime_ns END
+            WHERE content = ?1
+        """
         with self.connect() as connection:
-            connection.executemany(
-                "UPDATE samples SET problem = ?2, state = 'out', reason = ?2 WHERE content = ?1", list(problems)
-            )
+            rows = [(content, error.message, error.code in UNREACHED) for content, error in problems]
+            connection.executemany(query, rows)
 
     def _sample(self, row: sqlite3.Row) -> Sample:
         values = {name: row[name] for name in _ROW}
@@ -311,12 +336,19 @@ def _where(
     clauses = [f"{name} = ?" for name in asked]
     values = list(asked.values())
     if search:
-        clauses.append("instr(lower(relative), ?) > 0")
-        values.append(search.lower())
+        # SQLite's own `lower` is quick, and knows only ASCII.
+        lower = "lower" if search.isascii() else "folded"
+        connection.create_function("folded", 1, _folded, deterministic=True)
+        clauses.append(f"instr({lower}(relative), ?) > 0")
+        values.append(search.lower() if search.isascii() else _folded(search))
     if ids is not None:
         choose_ids(connection, ids)
         clauses.append("id IN (SELECT id FROM chosen)")
     return (" WHERE " + " AND ".join(clauses) if clauses else ""), tuple(values)
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFC", text.casefold())
 
 
 def choose_ids(connection: sqlite3.Connection, ids: Iterable[int]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from transfer_core.data.file_facts import Facts
 from transfer_core.data.layout import Found
 from transfer_core.data.readers import File, readers
+from transfer_core.data.reading import Source
 from transfer_core.data.settle import settle
 from transfer_core.data.sources import found_in
+from transfer_core.data.tables import beside
 from transfer_core.errors import DataError
 from transfer_core.i18n import _
 
@@ -123,12 +125,29 @@ def check_trainable(project: Project) -> None:
 
 def _changed(project: Project, known: dict[tuple[int, str], tuple[Any, ...]]) -> Iterator[_Item]:
     """The files that are not as they were; those that are there are taken out of `known`."""
-    for number, source in enumerate(project.sources):
+    for number, found in _all_found(project.sources):
+        size, mtime = _stat(found.path)
+        old = known.pop((number, found.relative), None)
+        if old is None or old[1:] != (size, mtime, found.label, found.split, found.group):
+            yield _Item.of(number, found, size, mtime)
+
+
+def _all_found(sources: Sequence[Source]) -> Iterator[tuple[int, Found]]:
+    """The files of all sources by their source's number, and the pictures beside those of tables that no source has."""
+    with_tables = any(source.reading.kind == "table" for source in sources)
+    of_tables: dict[int, list[Found]] = {}
+    named: set[str] = set()
+    for number, source in enumerate(sources):
         for found in found_in(source):
-            size, mtime = _stat(found.path)
-            old = known.pop((number, found.relative), None)
-            if old is None or old[1:] != (size, mtime, found.label, found.split, found.group):
-                yield _Item.of(number, found, size, mtime)
+            yield number, found
+            if with_tables:
+                named.add(str(found.path))
+            if source.reading.kind == "table":
+                of_tables.setdefault(number, []).append(found)
+    for number, all_of_it in of_tables.items():
+        for found in beside(sources[number].folder, all_of_it, named):
+            named.add(str(found.path))  # of two tables for one folder, the first tells it
+            yield number, found
 
 
 def _stat(path: Path) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from transfer_core.data.looking import look
 from transfer_core.data.project import Project
+from transfer_core.data.receiving import forget_unpacked
 from transfer_core.data.scan import scan
 from transfer_core.data.sources import bring_in
 from transfer_core.errors import TransferError, storage_error
@@ -94,6 +95,7 @@ def main(folder: Path) -> int:
             for source in project.sources:
                 bring_in(source, partial(tell, "unpack"))
             report = scan(project, partial(tell, "scan"))
+            forget_unpacked(project)
             look(project, progress=partial(tell, "look"), comparing=partial(tell, "compare"))
             write_json(target, who | {"status": "finished", "report": asdict(report)})
     except Timeout:

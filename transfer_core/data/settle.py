@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Collection
 from dataclasses import replace
 
 from transfer_core.data.edit_log import replay
 from transfer_core.data.groups import regroup
-from transfer_core.data.samples import SampleTable, choose_ids
+from transfer_core.data.samples import SPLITS, SampleTable, choose_ids
 from transfer_core.data.split import HELD_OUT, Member, Shares, find_leaks, plan_splits
 from transfer_core.i18n import _
 
@@ -71,18 +72,20 @@ def _members(connection: sqlite3.Connection, where: str) -> tuple[list[Member], 
         "SELECT id, coalesce(label, ''), source, relative, grouping, copies, content, given_split, pinned, drawn, split "
         f"FROM samples WHERE state = 'in'{where}"
     )
-    rows = connection.execute(query).fetchall()
     pins: dict[str, str] = {}
-    for _id, _label, _source, _relative, grouping, _copies, content, _given, pinned, _drawn, _split in rows:
-        if pinned:
-            group = grouping or content
-            # Where pictures of one group were moved apart before they became one, the more protected set has them.
-            pins[group] = min(pinned, pins.get(group, pinned), key=(*HELD_OUT, "train").index)
+    pinned_ones = f"SELECT coalesce(grouping, content), pinned FROM samples WHERE (state = 'in'{where}) AND pinned IS NOT NULL"
+    for group, pinned in connection.execute(pinned_ones):
+        # Where pictures of one group were moved apart before they became one, the more protected set has them.
+        pins[group] = min(pinned, pins.get(group, pinned), key=(*HELD_OUT, "train").index)
+    # Every row brings texts of its own: what is the same is kept once, or a large set takes twice the memory.
+    once = {split: split for split in SPLITS}
     members, before = [], {}
-    for id, label, source, relative, grouping, copies, content, given_split, pinned, drawn, split in rows:
-        group = grouping or content
+    for id, label, source, relative, grouping, copies, content, given_split, pinned, drawn, split in connection.execute(query):
+        group = content if grouping is None or grouping == content else grouping
         # A training folder of the user's is not a must: where no validation set is given, one is cut from it.
-        given = pinned or (given_split if given_split in HELD_OUT else pins.get(group))
-        members.append(Member(id, label, f"{source:04}/{relative}", group, copies or content, given, drawn))
-        before[id] = split
+        given = once.get(pinned) or (once[given_split] if given_split in HELD_OUT else pins.get(group))
+        shown = content if copies is None or copies == content else copies
+        name = f"{source:04}/{relative}"
+        members.append(Member(id, sys.intern(label), name, group, shown, given, once.get(drawn)))
+        before[id] = once.get(split)
     return members, before

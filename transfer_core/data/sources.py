@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 from transfer_core.data import archives, layout, tables
 from transfer_core.data.archives import Checkpoint, Progress
 from transfer_core.data.layout import Found, check_folder, files_below
 from transfer_core.data.names import by_names, pattern
 from transfer_core.data.reading import Reading, Source
-from transfer_core.errors import DataError
+from transfer_core.errors import DataError, TransferError
 from transfer_core.files import read_json, write_json
 from transfer_core.i18n import _
 
@@ -48,9 +50,13 @@ def bring_in(source: Source, progress: Progress | None = None, checkpoint: Check
     """Unpack the archive of `source` unless that was done and it is the same since; raises what `archives.unpack` raises."""
     if source.archive is None:
         return
-    stamp = source.folder.with_name(f".{source.folder.name}.json")
+    stamp = _stamp_file(source)
     now = _stamp_of(source.archive)
     if not source.folder.is_dir():
+        if now is not None:  # written before: if this is killed right after it is unpacked, it is still known what was
+            with contextlib.suppress(OSError):  # which the next line tells of
+                stamp.parent.mkdir(parents=True, exist_ok=True)
+            write_json(stamp, now)
         archives.unpack(source.archive, source.folder, progress, checkpoint)
     elif now is not None and stamp.exists() and read_json(stamp) != now:
         # Unpacked beside the old one, which goes only when the new one is whole; of a name that is tidied away if this is killed.
@@ -59,9 +65,21 @@ def bring_in(source: Source, progress: Progress | None = None, checkpoint: Check
         source.folder.replace(old)
         fresh.replace(source.folder)
         shutil.rmtree(old, ignore_errors=True)
-    else:
-        return
-    write_json(stamp, now)
+        write_json(stamp, now)
+
+
+def unpacked_from(source: Source) -> dict[str, int] | None:
+    """The `size` and `mtime_ns` of the archive that the folder of `source` was unpacked from; None where that is not known."""
+    if source.archive is None or not source.folder.is_dir():
+        return None
+    try:
+        return cast("dict[str, int]", read_json(_stamp_file(source)))
+    except TransferError:
+        return None
+
+
+def _stamp_file(source: Source) -> Path:
+    return source.folder.with_name(f".{source.folder.name}.json")
 
 
 def _stamp_of(archive: Path) -> dict[str, int] | None:

@@ -8,7 +8,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from transfer_core.i18n import _
 ENDINGS = frozenset({".csv", ".tsv", ".tab"})
 MAX_BYTES = 256 * 1024 * 1024  # millions of lines
 MOST_COLUMNS = 1000
+MOST_CELLS = 10_000_000  # in all; they are held in memory, 50 bytes and more each
 MOST_LISTED = 300_000  # files below a folder, among which those of a table are looked for by their names
 MOST_CLASS_CHARACTERS = 200
 _DELIMITERS = (",", "\t", ";", "|")
@@ -219,6 +220,20 @@ def walk_table(root: Path, file: Path, columns: Columns, split: str | None = Non
     yield from said.values()
 
 
+def beside(root: Path, found: Iterable[Found], named: Collection[str]) -> Iterator[Found]:
+    """The pictures in the folders of those `found` in a table that are not `named` (paths): nothing says what they show."""
+    folders = sorted({os.path.dirname(one.path) for one in found if one.reason is None})  # noqa: PTH120 (a hundred thousand)
+    for folder in folders:
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError:  # told of the pictures in it
+            continue
+        for entry in entries:
+            if _PICTURE.search(entry.name) and not ignored(entry.name) and entry.path not in named and _is_text(entry.path):
+                path = Path(entry.path)
+                yield Found(path, path.relative_to(root).as_posix(), None, None, _("the table does not name it"))
+
+
 def _found(row: Row, finder: Finder, split: str | None) -> Found:
     path, relative, reason = finder.find(row.file)
     label: str | None = row.label or None
@@ -246,24 +261,21 @@ class Finder:
         if "\0" in given or not _is_text(given):
             return self.root, shown, _("its name is not valid text")
         plain = given.replace("\\", "/")
-        outside = None
-        for start in self._starts:
-            # Joined, an absolute path stays what it is.
-            path = os.path.normpath(os.path.join(start, plain))  # noqa: PTH118 (a hundred thousand of them)
-            if not os.path.isfile(path):  # noqa: PTH113
-                continue
-            if path.startswith(self._inside):
+        # Joined, an absolute path stays what it is.
+        paths = [os.path.normpath(os.path.join(start, plain)) for start in self._starts]  # noqa: PTH118 (a hundred thousand)
+        # What lies elsewhere is not even looked for: a table from elsewhere must not tell what is there.
+        inside = [path for path in paths if path.startswith(self._inside)]
+        for path in inside:
+            if os.path.isfile(path):  # noqa: PTH113
                 return self._checked(Path(path), path[len(self._inside) :])
-            outside = outside or path
-        if outside is None:
-            named = self._by_name(plain)
-            if len(named) == 1:
-                return self._checked(named[0], str(named[0])[len(self._inside) :])
-            if named:
-                return named[0], shown, _("there are {count} files of this name").format(count=len(named))
+        named = self._by_name(plain)
+        if len(named) == 1:
+            return self._checked(named[0], str(named[0])[len(self._inside) :])
+        if named:
+            return named[0], shown, _("there are {count} files of this name").format(count=len(named))
         if os.path.normpath(plain).startswith(".."):
             return self.root, shown, _("its path in the table leads out of the folder")
-        if outside is not None:
+        if not inside:
             return self.root, shown, _("it lies outside of the folder {folder}").format(folder=self.root)
         return self.root, shown, _("the table names it, but it is not there")
 
@@ -390,13 +402,16 @@ def _delimiter(text: str) -> str:
 
 
 def _rows(text: str, delimiter: str, file: Path) -> tuple[list[list[str]], list[int]]:
-    rows, lines = [], []
+    rows, lines, cells = [], [], 0
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         for row in reader:
             if any(cell.strip() for cell in row):
                 rows.append(row)
                 lines.append(reader.line_num)
+                cells += len(row)
+            if cells > MOST_CELLS:
+                raise _bad(file, _("it has more than {most} cells").format(most=f"{MOST_CELLS:,}"))
     except csv.Error as error:
         raise _bad(file, _("line {line}: {reason}").format(line=reader.line_num, reason=error)) from error
     return rows, lines

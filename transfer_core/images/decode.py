@@ -43,7 +43,8 @@ _PNG_NOTES = (b"eXIf", b"tiff:Orientation", b"Raw profile type exif")
 class Header:
     """What a picture's first bytes say: size in pixels as it will be shown, format, and what is unusual about it.
 
-    `mode` is Pillow's name of how pixels are stored, `orientation` EXIF's 1 to 8, `taken` the camera's time as EXIF writes it.
+    `mode` is Pillow's name of how pixels are stored, with ";16" after it where colours have 16 bits each, `orientation` EXIF's 1 to 8,
+    `taken` the camera's time as EXIF writes it.
     """
 
     width: int
@@ -76,6 +77,8 @@ def open_rgb(source: Path | bytes, need: int | None = None, name: str | None = N
     except MemoryError as error:
         raise _broken(label, _("it is too large for this computer's memory")) from error
     except Exception as error:  # Pillow raises whatever a broken file makes its parsers trip over: struct.error, KeyError, ...
+        if isinstance(error, OSError) and error.errno is not None:  # of the disk; Pillow's own have no number
+            raise _unreadable(label, error) from error
         raise _broken(label, _reason(error)) from error
 
 
@@ -108,8 +111,7 @@ def inspect(data: bytes, name: str) -> Header:
                 width,
                 height,
                 image.format or "",
-                # A palette with a transparent colour counts as transparent.
-                "RGBA" if "transparency" in image.info else image.mode,
+                _mode(image, data),
                 orientation,
                 image.format in _MOVING and bool(getattr(image, "is_animated", False)),
                 _taken(image) if noted else None,
@@ -118,6 +120,14 @@ def inspect(data: bytes, name: str) -> Header:
         raise
     except Exception as error:
         raise _broken(name, _reason(error)) from error
+
+
+def _mode(image: Image.Image, data: bytes) -> str:
+    # A palette with a transparent colour counts as transparent.
+    mode = "RGBA" if "transparency" in image.info else image.mode
+    # Colours of 16 bits have no mode of their own in Pillow: a PNG's header says it in its 25th byte, a TIFF in its tag BitsPerSample.
+    bits = data[24] if image.format == "PNG" else max(getattr(image, "tag_v2", {}).get(258) or (8,))
+    return f"{mode};16" if bits == 16 and not mode.startswith("I") else mode
 
 
 def _open(source: Path | bytes, label: str) -> Image.Image:
@@ -175,6 +185,15 @@ def _check_size(image: Image.Image, label: str) -> None:
     limit = MAX_JPEG_PIXELS if image.format in ("JPEG", "MPO") else MAX_PIXELS
     if width * height > limit:
         raise _too_large(label, limit)
+
+
+def _unreadable(label: str, error: OSError) -> ImageError:
+    return ImageError(
+        _("{file} can't be read: {reason}.").format(file=label, reason=error.strerror or error),
+        code="unreadable",
+        file=label,
+        fix=_("Check the disk that it lies on, or leave it out."),
+    )
 
 
 def _too_large(label: str, limit: int = MAX_PIXELS) -> ImageError:

@@ -175,7 +175,7 @@ def _decode(context: Context, clock: Clock, choices: Choices, samples: RunSample
     if not failed:
         return samples
     reasons = {source.content: error for source, error in failed}
-    context.project.table.mark_broken((content, error.message) for content, error in reasons.items())
+    context.project.table.mark_broken(reasons.items())
     for error in list(reasons.values())[:5]:
         context.emit("notice", message=_("Left out: {reason}").format(reason=error))
     check_trainable(context.project)

@@ -134,10 +134,10 @@ MATTERS: dict[str, tuple[Severity, Callable[[int], str]]] = {
     "stray": (
         "look",
         lambda count: ngettext(
-            "{count} picture lies in no class's folder, so that nobody says what it shows, and is left out, {example}: move it "
-            "into a class's folder.",
-            "{count} pictures lie in no class's folder, so that nobody says what they show, and are left out, such as {example}: "
-            "move them into a class's folder.",
+            "Nothing says what {count} picture shows, so that it is left out, {example}: move it into a class's folder, or write "
+            "it into the table.",
+            "Nothing says what {count} pictures show, so that they are left out, such as {example}: move them into a class's "
+            "folder, or write them into the table.",
             count,
         ),
     ),

@@ -66,7 +66,7 @@ CHECKS = (
         ).format(count=f"{finding.count:,}"),
         ("keep",),
         ("exclude",),
-        _those("transparent", lambda sample: sample.mode in ("RGBA", "LA", "PA", "La", "RGBa")),
+        _those("transparent", lambda sample: (sample.mode or "").partition(";")[0] in ("RGBA", "LA", "PA", "La", "RGBa")),
     ),
     Check(
         "sixteen-bit",
@@ -78,7 +78,7 @@ CHECKS = (
         ).format(count=f"{finding.count:,}"),
         ("keep",),
         ("exclude",),
-        _those("sixteen-bit", lambda sample: (sample.mode or "").startswith("I")),
+        _those("sixteen-bit", lambda sample: (sample.mode or "").startswith("I") or (sample.mode or "").endswith(";16")),
     ),
     Check(
         "cmyk",
