@@ -13,6 +13,7 @@ from transfer_core.metrics.intervals import Score
 from transfer_core.runs import automatic
 from transfer_core.runs.automatic import Automatic
 from transfer_core.runs.folder import Run
+from transfer_core.web import access
 
 TICK = 2.0  # seconds between two looks at the pictures
 
@@ -77,7 +78,9 @@ def _score(run: Run) -> str:
 
 
 def draw_preference() -> None:
-    """Choose whether there are automatic models."""
+    """Choose whether there are automatic models: for all projects, and so only at the computer itself."""
+    if access.current().shared:
+        return
     st.header(_("Automatic model"), anchor=False)
     key = "automatic-wanted"
     st.session_state[key] = automatic.wanted()

@@ -7,15 +7,22 @@ import os
 import streamlit as st
 
 from transfer_core import i18n, preferences
+from transfer_core.web import access
 
 PARAMETER = "lang"
 _KEY = "language"
 
 
 def save_language(code: str) -> None:
-    """Keep `code` for all browsers, and for this page from now on; raises StorageError."""
-    preferences.change(language=code)
-    st.query_params.pop(PARAMETER, None)
+    """Keep `code` for all browsers, and for this page from now on; raises StorageError.
+
+    While the pages are shared, each browser has its own, in the address: nobody chooses for the others.
+    """
+    if access.current().shared:
+        st.query_params[PARAMETER] = code
+    else:
+        preferences.change(language=code)
+        st.query_params.pop(PARAMETER, None)
     st.session_state[_KEY] = code
     i18n.set_language(code)
 

@@ -18,6 +18,17 @@ const wait = milliseconds => new Promise(resolve => setTimeout(resolve, millisec
 
 const say = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? values[name] : whole));
 
+// What tells this browser from others: two that send folders of one name at the same time make two projects.
+const whichBrowser = () => {
+  try {
+    const known = localStorage.getItem("transfer-studio") || crypto.getRandomValues(new Uint32Array(4)).join("-");
+    localStorage.setItem("transfer-studio", known);
+    return known;
+  } catch {
+    return ""; // it keeps nothing of pages
+  }
+};
+
 const number = value => value.toLocaleString("en-US");
 
 // What the server is asked through: `server` is what pages/ui/sending.py hands to the page.
@@ -105,7 +116,7 @@ class Upload {
     const warn = event => event.preventDefault();
     addEventListener("beforeunload", warn);
     try {
-      this.project = project || (await this.line.ask("begin", { name })).project;
+      this.project = project || (await this.line.ask("begin", { name, browser: whichBrowser() })).project;
       this.tell();
       const missing = await this.missing();
       this.marks = [[performance.now(), this.bytes]];

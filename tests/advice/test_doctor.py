@@ -12,8 +12,11 @@ from PIL import Image
 
 from tests.conftest import shape_picture
 from transfer_core.advice import doctor
+from transfer_core.advice.candidates import candidate
 from transfer_core.advice.doctor import examine
 from transfer_core.advice.findings import Findings, kept_findings, standing
+from transfer_core.backbones.catalogue import backbone_info
+from transfer_core.backbones.weights import KeptWeights
 from transfer_core.data.edits import Edits
 from transfer_core.data.project import Project
 from transfer_core.errors import BackboneError, DataError
@@ -108,9 +111,16 @@ def test_a_network_that_can_not_be_used_gives_way_to_the_next(
 
     monkeypatch.setattr(doctor, "compute", failing)
     here = doctor.candidates()
-    monkeypatch.setattr(doctor, "_networks", lambda backbone, pictures, threads: [*here, *here])
+    monkeypatch.setattr(doctor, "_networks", lambda weights, pictures, threads: [*here, *here])
     _project, findings = check_data(pictures(count=12))
     assert findings.backbone == "starter" and len(asked) == 2
+
+
+def test_of_two_weights_of_one_network_those_of_the_last_training_look(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Their features are on disk already, and they know the pictures best."""
+    kept = [KeptWeights("resnet18", digest * 64, tmp_path / digest, "") for digest in "ab"]
+    monkeypatch.setattr(doctor, "candidates", lambda: [candidate(backbone_info("resnet18"), each) for each in kept])
+    assert [doctor._networks(each, 10, 1)[0].kept for each in kept] == kept
 
 
 def test_it_tells_how_far_it_is_and_can_be_stopped(pictures: Callable[..., Path]) -> None:

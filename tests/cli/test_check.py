@@ -60,3 +60,9 @@ def test_a_clean_set_is_said_to_be_clean(tmp_path: Path, capsys: pytest.CaptureF
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path, answer: Answer) -> None:
     code, data = answer("check", tmp_path / "nowhere")
     assert code == 2 and data["error"]["code"] == "no-such-folder"
+
+
+def test_a_network_that_there_is_none_of_is_an_error(messy: Path, answer: Answer) -> None:
+    """It would look with another one, and be believed to have looked with this."""
+    code, data = answer("check", messy, "--backbone", "resnet19")
+    assert code == 2 and data["error"]["code"] == "unknown-backbone"

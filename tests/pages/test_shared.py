@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.ui import folders, opening, sources
+from transfer_core import i18n, preferences
 from transfer_core.data.project import Project
 from transfer_core.data.scan import scan
 from transfer_core.web import access, sharing
@@ -61,6 +62,18 @@ def test_at_the_computer_the_doors_are_there(open_page: Callable[..., AppTest], 
     assert labels(open_page("")) >= DOORS
     for name, door in OTHER_DOORS.items():
         assert door in labels(open_page(name, project=project.folder.name)), name
+
+
+def test_nobody_chooses_for_all_the_others(open_page: Callable[..., AppTest]) -> None:
+    """The language is each browser's own, and whether there are automatic models is said at the computer."""
+    page = open_page("Settings")
+    assert not page.toggle
+    page.segmented_control(key="language-choice").set_value("zh_CN").run()
+    assert not page.exception and page.title[0].value == "设置" and page.query_params["lang"] == "zh_CN"
+    assert "language" not in preferences.read() and open_page("Settings").title[0].value == "Settings"
+    access.begin(["localhost"], 8501)
+    assert [toggle.key for toggle in open_page("Settings").toggle] == ["automatic-wanted"]
+    i18n.set_language(None)
 
 
 def test_a_folder_that_is_gone_is_not_looked_for(open_page: Callable[..., AppTest], project: Project) -> None:

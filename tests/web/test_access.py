@@ -56,6 +56,8 @@ def test_the_cookie() -> None:
     assert OURS.admits(f"a=b; {OURS.cookie}=key; c=d")
     for cookies in (None, "", "key", f"{OURS.cookie}=", f"{OURS.cookie}=keys", f"{access.cookie_name(8502)}=key", "\x00;;=;"):
         assert not OURS.admits(cookies), cookies
+    for beside in ('a={"b": 1}', "a b=c", "=x", '"', "a[0]=1,2"):  # what other programs on this computer leave in a browser
+        assert OURS.admits(f"{beside}; {OURS.cookie}=key"), beside
     assert Access(OURS.names, 8501, "token").admits(None)
 
 

@@ -46,6 +46,15 @@ def test_a_name_is_no_markup(server: Server) -> None:
 
 
 @pytest.mark.parametrize("path", EVERYTHING)
+def test_no_other_site_may_show_our_pages_inside_its_own(server: Server, path: str) -> None:
+    """Somebody lured there would press our buttons without seeing them; the browser would take it for a page of ours."""
+    for host in (server.host, "evil.example"):
+        headers = server.request("GET", path, headers={"Host": host}).headers
+        assert headers["content-security-policy"] == "frame-ancestors 'self'" and headers["x-frame-options"] == "SAMEORIGIN"
+        assert headers["x-content-type-options"] == "nosniff" and headers["referrer-policy"] == "same-origin"
+
+
+@pytest.mark.parametrize("path", EVERYTHING)
 def test_without_the_secret_nothing_is_answered(server: Server, share: Callable[[], str], path: str) -> None:
     share()
     for cookie in ("", "x=y", f"{access.current().cookie}=guess", f"{access.cookie_name(1)}=a secret"):

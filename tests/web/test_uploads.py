@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import socket
 import time
 from collections.abc import Callable
@@ -59,6 +60,12 @@ def test_a_folder_becomes_a_project_that_is_looked_through(server: Server) -> No
     assert {count.label: count.total for count in project.table.classes()} == {"cat": 3, "dog": 3}
 
 
+def test_two_who_send_a_folder_of_one_name_get_two_projects(server: Server) -> None:
+    """Loose pictures and cameras' folders are called alike everywhere; and whoever comes again goes on with their own."""
+    keys = [server.ask("begin", {"name": "DCIM", "browser": browser}).data["project"] for browser in ("a", "b", "a")]
+    assert keys[0] == keys[2] != keys[1]
+
+
 def test_an_upload_of_nothing_leaves_no_project(server: Server) -> None:
     key = server.ask("begin", {"name": "nothing"}).data["project"]
     assert server.put(b"x", project=key, door="archives", path="a.zip").code == "broken-archive"
@@ -81,6 +88,23 @@ def test_pictures_of_a_tab_that_was_closed_are_looked_through(server: Server) ->
     server.put(picture(1), project=key, door="camera", path="cup/hold1_0001.png")
     project = Project.open(home() / key)
     eventually(lambda: scanning.state(project).status == "finished" and project.table.count())
+
+
+def test_a_pause_takes_nobody_s_choice(server: Server) -> None:
+    """What came before it is looked through in the likeliest way, and when all is here, somebody is asked as ever."""
+    key = server.ask("begin", {"name": "birds"}).data["project"]
+    project = Project.open(home() / key)
+
+    def send(place: str) -> None:
+        for n, path in enumerate(f"birds/{place}/{label}/{n}.png" for label in "xy" for n in range(3)):
+            server.put(picture(n), project=key, door="uploads", path=path)
+
+    send("a")
+    eventually(lambda: scanning.state(project).status == "finished")
+    assert {count.label for count in project.table.classes()} == {"x", "y"}, "of one folder, what is in it tells the classes"
+    send("b")
+    assert server.ask("done", {"project": key}).data == {"project": "birds", "unclear": "uploads/birds"}
+    assert server.ask("done", {"project": key}).data == {"project": "birds", "unclear": None}, "and once is enough"
 
 
 def test_pictures_that_come_during_a_scan_are_looked_through(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,6 +209,9 @@ def test_the_browser_s_question_before_is_not_answered(server: Server) -> None:
         ("have", {"project": "up", "door": "uploads", "files": 3}), ("have", {"project": "up", "door": "uploads", "files": [["a"]]}),
         ("have", {"project": "up", "door": "uploads", "files": [["a/b.png", -1, 0]]}),
         ("have", {"project": "up", "door": "uploads", "files": [["a/b.png", 1e3, 0]]}),
+        ("begin", {"name": "half \ud83d"}), ("begin", {"name": "up", "browser": 7}), ("begin", {"name": "up", "browser": "x" * 101}),
+        ("have", {"project": "up", "door": "added", "files": [["\udc00/b.png", 1, 0]]}),
+        ("offset", {"project": "up", "door": "added", "file": ["cat\ud83d/b.png", 1, 0]}),
         ("offset", {"project": "up", "door": "uploads"}), ("done", {"project": ["up"]}), ("done", {"project": ""}),
     ],
 )  # fmt: skip
@@ -249,6 +276,15 @@ def test_a_project_elsewhere_only_at_the_computer(server: Server, share: Callabl
     cookie = {"Cookie": f"{access.current().cookie}={json.dumps(key)}"}
     Project.create("up", [])
     assert server.ask("done", {"project": "up"}, **cookie).status == 200
-    for key in (str(elsewhere), "../away", "up/../up", "up/../../away", str(home() / "up" / ".." / ".." / "away")):
+    shutil.copy(elsewhere / "project.toml", home().parent)  # as if the home folder lay in a project
+    for key in (
+        "..",
+        str(home() / ".."),
+        str(elsewhere),
+        "../away",
+        "up/../up",
+        "up/../../away",
+        str(home() / "up" / ".." / ".." / "away"),
+    ):
         answer = server.ask("done", {"project": key}, **cookie)
         assert answer.status == 400 and answer.code == "no-such-project", key

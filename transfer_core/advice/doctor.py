@@ -19,6 +19,7 @@ from transfer_core.advice.opinions import out_of_fold
 from transfer_core.advice.passes import Checkpoint, KeptFeatures, Tell, compute
 from transfer_core.advice.speed import speed
 from transfer_core.backbones.catalogue import STARTER, catalogue
+from transfer_core.backbones.weights import KeptWeights
 from transfer_core.data.looking import fingerprints, look
 from transfer_core.data.project import Project
 from transfer_core.data.samples import Sample
@@ -35,11 +36,12 @@ from transfer_core.training.settings import RunSettings
 FEWEST = 10  # pictures below which a network has nothing to compare
 PATIENCE = 120.0  # seconds that a network nobody asked for may take for all pictures
 BORDERS = 5_000  # pictures whose edges are looked at: enough to tell a background by
+BLOCK = 500  # of them read at once: 8 MB
 
 
 def examine(
     project: Project,
-    backbone: str | None = None,
+    weights: KeptWeights | None = None,
     threads: int = 0,
     seed: int = 0,
     progress: Tell | None = None,
@@ -47,8 +49,8 @@ def examine(
 ) -> Findings:
     """Look through the project's folders, decode what is new, let every check look, and keep what they found.
 
-    `backbone` is the network whose features tell likely wrong labels and outliers; without it, or where its weights are not here, the
-    most accurate one that is here and quick, at the least the starter.
+    `weights` are those of the network whose features tell likely wrong labels and outliers; without them, the most accurate one that is
+    here and quick looks, at the least the starter.
     A bad file is a finding and stops nothing. `progress(phase, done, total)` has the phases "scan", "look", "decode", "features", "head";
     `checkpoint()` is called between batches and may raise to stop: what was computed stays. Raises DataError and StorageError.
     """
@@ -58,9 +60,10 @@ def examine(
     scan(project, partial(tell, "scan"), check)
     look(project, cores, partial(tell, "look"), check)
     pictures = pictures_digest(project)
-    network = next(_passed(project, backbone, cores, tell, check), None)
+    network = next(_passed(project, weights, cores, tell, check), None)
     # Read only now: decoding may have taken some out of use.
-    evidence = Evidence(project.table.samples(state=None), _borders(project))
+    samples = project.table.samples(state=None)
+    evidence = Evidence(samples, _borders(project, samples), check)
     found: list[Finding] = []
     for each in CHECKS.values():
         if each.look:
@@ -77,14 +80,14 @@ def examine(
 
 
 def _passed(
-    project: Project, backbone: str | None, threads: int, tell: Tell, checkpoint: Checkpoint
+    project: Project, weights: KeptWeights | None, threads: int, tell: Tell, checkpoint: Checkpoint
 ) -> Iterator[tuple[Candidate, FeatureStore]]:
     """The networks that can be used, the wanted one first, each once its features of all pictures are on disk."""
-    samples = {sample.content: sample for sample in project.table.samples() if sample.label is not None}
-    if len(samples) < FEWEST:
+    files = {sample.content: sample.path for sample in project.table.samples() if sample.label is not None}
+    if len(files) < FEWEST:
         return
-    sources = [Source(content, sample.path) for content, sample in samples.items()]
-    for each in _networks(backbone, len(samples), threads):
+    sources = [Source(content, path) for content, path in files.items()]
+    for each in _networks(weights, len(sources), threads):
         try:
             store, failed = compute(project.cache, each, sources, threads, tell, checkpoint)
         except (BackboneError, WeightsError):
@@ -95,10 +98,10 @@ def _passed(
         yield each, store
 
 
-def _networks(backbone: str | None, pictures: int, threads: int) -> list[Candidate]:
-    """The wanted network, if its weights are here; the most accurate one here that is through within `PATIENCE`; the starter."""
+def _networks(weights: KeptWeights | None, pictures: int, threads: int) -> list[Candidate]:
+    """The wanted network; the most accurate one here that is through within `PATIENCE`; the starter."""
     here = candidates()
-    wanted = [each for each in here if each.backbone == backbone][:1]
+    wanted = [each for each in here if weights and each.kept and each.kept.digest == weights.digest]
     quick = [each for each in here if pictures / speed(each.work, threads).images_per_second <= PATIENCE]
     # That of the network's published weights: the user's own have none, and see as well or better.
     best = sorted(quick, key=lambda each: -(catalogue()[each.backbone].accuracy or 0.0))[:1]
@@ -118,9 +121,10 @@ def _by_network(used: Sequence[Sample], store: FeatureStore, seed: int, tell: Te
         found += unlike_others(single, distance_to_others(KeptFeatures(store, [sample.content for sample in single]), seed=seed))
     counts = Counter(sample.label for sample in samples)
     classes = sorted(label for label in counts if label is not None)
+    numbers = {label: number for number, label in enumerate(classes)}
     if len(classes) > 1:
         features = KeptFeatures(store, [sample.content for sample in samples])
-        labels = np.array([classes.index(sample.label or "") for sample in samples])
+        labels = np.array([numbers[sample.label or ""] for sample in samples])
         groups = np.unique([sample.group for sample in samples], return_inverse=True)[1]
         told = partial(tell, "head")
         found += wrong_labels(samples, classes, out_of_fold(features, labels, groups, len(classes), seed, checkpoint, told))
@@ -134,24 +138,23 @@ def _without(finding: Finding, ids: set[int]) -> Finding:
     return replace(finding, items=tuple(item for item in finding.items if item.id not in ids))
 
 
-def _borders(project: Project) -> dict[str, tuple[float, float, float]]:
+def _borders(project: Project, samples: Sequence[Sample]) -> dict[str, tuple[float, float, float]]:
     """By content the mean edge of at most `BORDERS` pictures, evenly from all classes: brightness, blue and red difference."""
     store = fingerprints(project)
     taken: Counter[str | None] = Counter()
     places = []
-    for sample in project.table.samples():
-        if sample.content in store:
+    for sample in samples:
+        if sample.state == "in" and sample.content in store:
             taken[sample.label] += 1
             places.append((taken[sample.label], sample.content))
     contents = [content for _place, content in sorted(places)[:BORDERS]]
-    if not contents:
-        return {}
-    rows = np.asarray(store.rows()[store.positions(contents)])
-    brightness, colour = _edge(brightness_of(rows)), _edge(colour_of(rows))
-    return {
-        content: (float(bright), float(blue), float(red))
-        for content, bright, (blue, red) in zip(contents, brightness, colour, strict=True)
-    }
+    borders = {}
+    for start in range(0, len(contents), BLOCK):
+        some = contents[start : start + BLOCK]
+        rows = np.asarray(store.rows()[store.positions(some)])
+        for content, bright, (blue, red) in zip(some, _edge(brightness_of(rows)), _edge(colour_of(rows)), strict=True):
+            borders[content] = (float(bright), float(blue), float(red))
+    return borders
 
 
 def _edge(pictures: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -42,12 +42,14 @@ def run(options: argparse.Namespace) -> int:
     """Examine the pictures and print what was found, the most important first."""
     from transfer_core.advice.doctor import examine
     from transfer_core.advice.findings import as_data, standing
+    from transfer_core.backbones.weights import find_weights
 
+    weights = next(iter(find_weights(options.backbone)), None) if options.backbone else None
     # What is told of the pictures, and the unpacking of an archive, come before the line that is written over.
     project = reading.project_at(options.data, None, options.labels, options.group)
     line = LiveLine()
     try:
-        findings = examine(project, options.backbone, progress=partial(_tell, line))
+        findings = examine(project, weights, progress=partial(_tell, line))
     finally:
         line.close()
     found = standing(project, findings)

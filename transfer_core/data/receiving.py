@@ -55,17 +55,21 @@ class Announced:
     modified: int = 0
 
 
-def upload_project(name: str) -> Project:
-    """A new project of this name for pictures to come, or the one whose pictures under this name stopped coming half-way."""
+def upload_project(name: str, browser: str = "") -> Project:
+    """A new project of this name for pictures to come, or the one whose pictures under this name stopped coming half-way.
+
+    `browser` tells those who send apart: what one of them began, no other goes on with.
+    """
+    begun = {"name": name, "browser": browser}
     for file in sorted(home().glob(f"*/{FILE}")) if home().is_dir() else []:
         try:
-            if read_json(_unfinished(file.parent), DataError) == name:
+            if read_json(_unfinished(file.parent), DataError) == begun:
                 return Project.open(file.parent)
         except TransferError:
             continue
     project = Project.create(name.strip()[:200] or _("pictures"), [])
     _unfinished(project.folder).parent.mkdir(parents=True, exist_ok=True)
-    write_json(_unfinished(project.folder), name)
+    write_json(_unfinished(project.folder), begun)
     return project
 
 
@@ -75,23 +79,39 @@ def all_arrived(project: Project) -> Source | None:
     Folders and archives that are new are read in the likeliest way; returns one of them whose classes can be told in several, if there is.
     A project that was made for an upload of which nothing was taken goes to the trash.
     """
-    from transfer_core.data.guess import guess  # here: it loads NumPy, which the home page does without
-
     if _unfinished(project.folder).exists() and not project.sources:
         project.delete()
         return None
     _unfinished(project.folder).unlink(missing_ok=True)
-    unclear = None
+    for source in project.sources:
+        if source.place.is_relative_to(project.folder) and source.reading.kind != "class":
+            for folder in (source.folder, *(entry for entry in source.folder.rglob("*") if entry.is_dir())):
+                if folder.is_dir():
+                    sync_folder(folder)
+    unclear = read_likeliest(project)
+    with _lock:
+        asked = {_name_of(project, source): True for source in unclear}
+        _write_unread(project, {name: True for name in _unread(project) if name in asked})
+    return unclear[-1] if unclear else None
+
+
+def read_likeliest(project: Project) -> list[Source]:
+    """Have folders and archives that came, and of which nobody said yet how their classes are told, read in the likeliest way.
+
+    Returns those whose classes can be told in several. It is a guess at what is here by now: until `all_arrived`, the next may differ.
+    """
+    from transfer_core.data.guess import guess  # here: it loads NumPy, which the home page does without
+
+    unread, unclear = _unread(project), []
     for number, source in enumerate(project.sources):
-        if not source.place.is_relative_to(project.folder) or source.reading.kind == "class":
+        asked = unread.get(_name_of(project, source))
+        # Once somebody was asked, and it was looked through, it was by the answer.
+        if asked is None or (asked and project.table.knows_source(number)):
             continue
-        for folder in (source.folder, *(entry for entry in source.folder.rglob("*") if entry.is_dir())):
-            if folder.is_dir():
-                sync_folder(folder)
-        if not project.table.knows_source(number):
-            found = guess(source.place)
-            project.read_as(source.folder, found.best)
-            unclear = project.sources[number] if found.unclear else unclear
+        found = guess(source.folder if source.folder.is_dir() else source.place)
+        project.read_as(source.folder, found.best)
+        if found.unclear:
+            unclear.append(project.sources[number])
     return unclear
 
 
@@ -329,10 +349,12 @@ def _register(project: Project, door: Door, place: Path, given: str) -> None:
     """Make what `place` is or lies in a source of the project, if it is none yet. Raises DataError for an archive that is refused."""
     if door is Door.ARCHIVE:
         try:
-            project.add_source(project.source_of(place))
+            source = project.source_of(place)
+            project.add_source(source)
         except DataError:
             place.unlink()
             raise
+        _note_unread(project, source)
         return
     root = _root(project, door)
     folder = root / place.relative_to(root).parts[0]
@@ -341,6 +363,8 @@ def _register(project: Project, door: Door, place: Path, given: str) -> None:
     reading = Reading() if door is Door.FOLDER else Reading("class", label=class_name(given.partition("/")[0]))
     try:
         project.add_source(Source(folder, reading=reading))
+        if door is Door.FOLDER:
+            _note_unread(project, Source(folder))
     except DataError as error:
         if error.code != "already-there":  # another page may have added it meanwhile
             raise
@@ -357,6 +381,33 @@ def _arriving_folder(folder: Path) -> Path:
 
 def _unfinished(folder: Path) -> Path:
     return _arriving_folder(folder) / "unfinished.json"
+
+
+def _note_unread(project: Project, source: Source) -> None:
+    """Remember, in `unread.json`, that nobody said yet how the classes of `source` are told. Call with the lock held."""
+    _write_unread(project, _unread(project) | {_name_of(project, source): False})
+
+
+def _unread(project: Project) -> dict[str, bool]:
+    """Whether it was asked, by source, how its classes are told: of those where nobody said so yet."""
+    try:
+        found = read_json(_arriving_folder(project.folder) / "unread.json", DataError)
+    except TransferError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _write_unread(project: Project, unread: dict[str, bool]) -> None:
+    file = _arriving_folder(project.folder) / "unread.json"
+    if unread:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_json(file, unread)
+    else:
+        file.unlink(missing_ok=True)
+
+
+def _name_of(project: Project, source: Source) -> str:
+    return source.folder.relative_to(project.folder).as_posix() if source.folder.is_relative_to(project.folder) else ""
 
 
 def _no_room(name: str) -> StorageError:

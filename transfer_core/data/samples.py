@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -32,7 +33,7 @@ UNREACHED = ("missing", "unreadable")  # the codes of what is wrong with the way
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One picture.
+    """One picture, the file `relative` to its source's folder `root`.
 
     `given_label`, `given_split` and `given_group` are what its source says of it; `label` and `split` are what is used, after edits
     and the division, `pinned` the split that the user moved it to. Samples of one `group` are never parted by a split; those of one
@@ -42,7 +43,7 @@ class Sample:
 
     id: int
     source: int
-    path: Path
+    root: Path
     relative: str
     label: str | None
     split: str | None
@@ -64,6 +65,11 @@ class Sample:
     orientation: int | None
     animated: bool
     taken: str | None
+
+    @property
+    def path(self) -> Path:
+        """Where its file is: made when it is asked for, because a path takes as much memory as all the rest of a sample."""
+        return self.root / self.relative
 
 
 class Shot(NamedTuple):
@@ -307,12 +313,20 @@ class SampleTable:
             connection.executemany(query, rows)
 
     def _sample(self, row: sqlite3.Row) -> Sample:
-        root = self.roots[row["source"]] if row["source"] < len(self.roots) else Path()
-        values = {name: row[name] for name in Sample.__dataclass_fields__ if name not in ("path", "group", "animated")}
-        values["content"] = values["content"] or ""
-        values["copies"] = values["copies"] or values["content"]
+        values = {name: row[name] for name in _ROW}
+        for name in _SHARED:
+            if values[name] is not None:
+                values[name] = sys.intern(values[name])
+        content = values["content"] = values["content"] or ""
+        # Nearly always one text, which is then kept once: all samples of a large set are held at once.
+        values["copies"] = content if values["copies"] in (None, "", content) else values["copies"]
         group = row["grouping"] or values["copies"]
-        return Sample(path=root / row["relative"], group=group, animated=bool(row["animated"]), **values)
+        root = self.roots[row["source"]] if row["source"] < len(self.roots) else Path()
+        return Sample(root=root, group=content if group == content else group, animated=bool(row["animated"]), **values)
+
+
+_ROW = tuple(each.name for each in fields(Sample) if each.name not in ("root", "group", "animated"))
+_SHARED = ("label", "split", "state", "given_label", "given_split", "pinned", "format", "mode")  # texts that many samples have
 
 
 def _where(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,24 +11,17 @@ from numpy.typing import NDArray
 from transfer_core.features.tsne import Plane, lay_out
 from transfer_core.metrics.neighbourhoods import nearest
 from transfer_core.metrics.novelty import unit
+from transfer_core.metrics.outliers import Rows
 
 DIRECTIONS = 50  # principal components that neighbours are told by
 VOTERS = 5  # laid-out points that say where another one goes
 BLOCK = 4096  # rows read at once
 
-Rows = NDArray[np.float32]
-
-
-class FeatureRows(Protocol):
-    """Rows float32 `[N, D]`, those asked for: an array, or what reads them from a disk."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, which: Any, /) -> Rows: ...
+Array = NDArray[np.float32]
 
 
 def similarity_map(
-    features: FeatureRows,
+    features: Rows,
     chosen: NDArray[np.int64] | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
@@ -61,7 +53,7 @@ def similarity_map(
     return places
 
 
-def principal_directions(rows: Rows, most: int, seed: int = 0) -> tuple[Rows, Rows]:
+def principal_directions(rows: Array, most: int, seed: int = 0) -> tuple[Array, Array]:
     """The mean `[D]` of `rows [N, D]`, and the `most` directions `[D, k]` along which they differ most, the first one first.
 
     Halko, Martinsson and Tropp, Finding structure with randomness (2011): two passes of subspace iteration, products alone.

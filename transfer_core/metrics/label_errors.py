@@ -23,12 +23,19 @@ class LabelErrors:
     """Samples whose label is likely wrong, likeliest first.
 
     `samples [M]` their positions, `suggested [M]` the class each would have instead, `margin [M]` the probability of the given label
-    less that of the suggested one, -1 to 0: the lower, the surer.
+    less that of the suggested one, -1 to 0: the lower, the surer. `accuracy` is the share, 0 to 1, of all samples whose label is the
+    likeliest class.
     """
 
     samples: NDArray[np.int64]
     suggested: NDArray[np.int64]
     margin: NDArray[np.float64]
+    accuracy: float
+
+    @property
+    def reliable(self) -> bool:
+        """Whether the heads know the classes well enough to correct anybody; else nothing is suggested."""
+        return self.accuracy >= RELIABLE
 
 
 def label_errors(probabilities: Probabilities, labels: Labels) -> LabelErrors:
@@ -47,9 +54,10 @@ def label_errors(probabilities: Probabilities, labels: Labels) -> LabelErrors:
     others = rows.copy()
     others[places, labels] = -np.inf
     margin = rows[places, labels] - others.max(1)
-    suspects = np.flatnonzero(margin <= -needed_margin(float((margin > 0).mean()) if len(rows) else 0.0))
+    accuracy = float((margin > 0).mean()) if len(rows) else 0.0
+    suspects = np.flatnonzero(margin <= -needed_margin(accuracy))
     suspects = suspects[np.argsort(margin[suspects], kind="stable")]
-    return LabelErrors(suspects, others.argmax(1)[suspects], margin[suspects])
+    return LabelErrors(suspects, others.argmax(1)[suspects], margin[suspects], accuracy)
 
 
 def needed_margin(accuracy: float) -> float:

@@ -76,26 +76,14 @@ def choose_backbone(arguments: dict[str, Any], emit: Emit, should_stop: ShouldSt
         eta = None if told.eta_seconds is None else round(told.eta_seconds, 1)
         emit("progress", done=told.done, total=told.total, eta_seconds=eta, candidate=label)
 
-    def checkpoint() -> None:
-        # Not a TransferError: a choice takes those as a word about one candidate, and goes on with the next.
-        if should_stop():
-            raise Stopped
-
-    try:
-        found = choose(
-            project,
-            among,
-            threads=int(arguments.get("threads", 0)),
-            progress=progress,
-            checkpoint=checkpoint,
-        )
-    except Stopped:
-        raise RunError(_("It was stopped."), code="stopped") from None
+    threads = int(arguments.get("threads", 0))
+    work = partial(choose, project, among, threads=threads, progress=progress)
+    found = _unless_stopped(should_stop, lambda checkpoint: work(checkpoint=checkpoint))
     return found.as_data() | {"fingerprint": fingerprint}
 
 
 def check_pictures(arguments: dict[str, Any], emit: Emit, should_stop: ShouldStop) -> dict[str, Any]:
-    """Have the doctor examine the project in `arguments["project"]`, with the backbone of its last training if that is here.
+    """Have the doctor examine the project in `arguments["project"]`, with the weights of its last training if they are here.
 
     The report says how many findings there are; they themselves are kept with the project. What was computed when it is stopped stays on
     the disk. Raises DataError and StorageError, RunError (stopped).
@@ -103,11 +91,10 @@ def check_pictures(arguments: dict[str, Any], emit: Emit, should_stop: ShouldSto
     from transfer_core.advice.doctor import examine
 
     project = Project.open(Path(str(arguments["project"])))
-
-    last = weights_of_last_run(project.folder)
+    weights = weights_of_last_run(project.folder)
 
     def work(tell: Tell, checkpoint: Checkpoint) -> Findings:
-        return examine(project, last.backbone if last else None, progress=tell, checkpoint=checkpoint)
+        return examine(project, weights, progress=tell, checkpoint=checkpoint)
 
     findings = _as_asked(emit, should_stop, work)
     return {"findings": len(findings.found), "backbone": findings.backbone}
@@ -156,12 +143,19 @@ def _as_asked(emit: Emit, should_stop: ShouldStop, work: Callable[[Tell, Checkpo
         speed = paces[phase].speed(done)
         emit("progress", done=done, total=total, eta_seconds=round((total - done) / speed, 1) if speed else None)
 
+    return _unless_stopped(should_stop, partial(work, tell))
+
+
+def _unless_stopped(should_stop: ShouldStop, work: Callable[[Checkpoint], T]) -> T:
+    """What `work(checkpoint)` comes to; raises RunError (stopped) once it is asked to stop."""
+
     def checkpoint() -> None:
+        # Not a TransferError: a choice takes those as a word about one candidate, and goes on with the next.
         if should_stop():
             raise Stopped
 
     try:
-        return work(tell, checkpoint)
+        return work(checkpoint)
     except Stopped:
         raise RunError(_("It was stopped."), code="stopped") from None
 

@@ -6,7 +6,6 @@ import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from transfer_core.errors import TransferError
@@ -74,11 +73,11 @@ class Access:
         """Whether a request with these cookies may be answered: when nothing is shared, all that come from this computer."""
         if not self.shared:
             return True
-        try:
-            found = SimpleCookie(cookies or "").get(self.cookie)
-        except CookieError:
-            return False
-        return found is not None and self.has_key(found.value)
+        # The standard library's parser gives up at the first cookie that is not as it should be: other programs on this host leave such.
+        from starlette.requests import cookie_parser  # here: the command line reads this module, too
+
+        found = cookie_parser(cookies or "").get(self.cookie)
+        return found is not None and self.has_key(found)
 
 
 def cookie_name(port: int) -> str:

@@ -71,5 +71,6 @@ def _start_scan(folder: Path) -> bool:
     project = Project.open(folder)
     if scanning.state(project).status == "running":
         return False
+    receiving.read_likeliest(project)
     scanning.start(project)
     return True

@@ -6,10 +6,10 @@ import html
 from http import HTTPStatus
 from urllib.parse import parse_qsl, urlencode
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from transfer_core import i18n, preferences
 from transfer_core.errors import TransferError
@@ -18,6 +18,15 @@ from transfer_core.web import access
 from transfer_core.web.access import AccessError
 
 _MONTH = 30 * 86400  # seconds
+_HEADERS = {
+    # Inside a page of somebody else's, what is pressed there would be pressed here.
+    "Content-Security-Policy": "frame-ancestors 'self'",
+    "X-Frame-Options": "SAMEORIGIN",
+    # A file of somebody's is what we say it is, whatever it begins with.
+    "X-Content-Type-Options": "nosniff",
+    # Addresses carry names of projects, and their folders.
+    "Referrer-Policy": "same-origin",
+}
 _PAGE = """<!doctype html><html lang="{language}"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="referrer" content="no-referrer">
 <title>Transfer Studio</title>{head}<style>:root {{ color-scheme: light dark; font-family: system-ui, sans-serif; }}
@@ -27,6 +36,8 @@ body {{ max-width: 32rem; margin: 15vh auto; padding: 0 1.25rem; line-height: 1.
 
 class Guard:
     """ASGI middleware: refuses other names than ours, and in a shared server whoever does not have the secret of the link.
+
+    All answers forbid other sites to show them inside a page of their own.
 
     Streamlit checks the name for its connection alone, not for pages and files, and knows nothing of a secret.
     """
@@ -39,6 +50,7 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        send = _with_headers(send)
         ours, headers = access.current(), Headers(scope=scope)
         _speak_to(headers)
         try:
@@ -62,6 +74,19 @@ class Guard:
                 await _refusal(error)(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+
+def _with_headers(send: Send) -> Send:
+    """`send`, with our headers in every answer that does not have them."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return sending
 
 
 def _welcome(request: Request) -> HTMLResponse:

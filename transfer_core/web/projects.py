@@ -23,7 +23,8 @@ def project_named(key: str) -> Project:
     While the pages are shared, only those in `home()` are.
     """
     for folder in (home() / key, Path(key)):
-        allowed = folder.parent == home() or not access.current().shared
+        # A path's parent is told by its text alone: the home folder's own parent, written as `..`, would pass for a folder in it.
+        allowed = (folder.parent == home() and folder.name != "..") or not access.current().shared
         if allowed and folder.is_absolute() and os.path.isfile(folder / FILE):  # noqa: PTH113 (Path raises for a name too long)
             return Project.open(folder)
     raise DataError(

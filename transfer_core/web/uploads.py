@@ -2,7 +2,7 @@
 
 Questions are POST and JSON, a file is PUT; answers are JSON, refusals `{"error": ...}` as `TransferError` tells them.
 
-    POST begin   {"name"}                            -> {"project"}         a new project, or the one whose upload broke off
+    POST begin   {"name", "browser"}                 -> {"project"}         a new project, or the one whose upload broke off there
     POST have    {"project", "door", "files"}        -> {"have": [indices]} which of [path, size, modified] are here already
     POST offset  {"project", "door", "file"}         -> {"offset"}          how much of a file came before it was cut off
     PUT  file    ?project&door&path&size&modified&offset, the bytes from there on -> no body, the header `RECEIVED`: bytes that are here
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 from anyio.to_thread import run_sync
 from starlette.requests import ClientDisconnect, Request
@@ -43,6 +43,7 @@ TOKEN = "x-studio-token"
 LANGUAGE = "x-studio-language"
 BLOCK = 2**20  # bytes gathered before they are written
 MOST_QUESTION = 4 * 2**20  # bytes of a question; a thousand files are some hundred thousand
+MOST_BROWSER = 100  # characters by which a browser is told from others
 STATUS = {"access": 403, "on-its-way": 409, "other-offset": 409, "too-large": 413, "not-a-picture": 415, "disk-full": 507}
 
 RECEIVED = "x-studio-received"
@@ -76,10 +77,11 @@ def _answering(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
 
 
 async def _begin(request: Request) -> Response:
-    name = (await _question(request)).get("name")
-    if not isinstance(name, str) or not name.strip():
+    question = await _question(request)
+    name, browser = question.get("name"), question.get("browser", "")
+    if not _is_text(name) or not name.strip() or not _is_text(browser) or len(browser) > MOST_BROWSER:
         raise _not_understood()
-    project = await run_sync(upload_project, name.strip())
+    project = await run_sync(upload_project, name.strip(), browser)
     await run_sync(forget_old_parts, project)
     return JSONResponse({"project": project_key(project.folder)})
 
@@ -187,9 +189,14 @@ def _announced(file: Any) -> Announced:
     if not isinstance(file, list) or len(file) != 3:
         raise _not_understood()
     path, size, modified = file
-    if not isinstance(path, str) or not path or not _is_count(size) or not _is_count(modified):
+    if not _is_text(path) or not path or not _is_count(size) or not _is_count(modified):
         raise _not_understood()
     return Announced(path, size, modified)
+
+
+def _is_text(value: Any) -> TypeGuard[str]:
+    """Whether it is text that can be written down: JSON can say half a character, which UTF-8 has no bytes for."""
+    return isinstance(value, str) and not any("\ud800" <= sign <= "\udfff" for sign in value)
 
 
 def _is_count(value: Any) -> bool:

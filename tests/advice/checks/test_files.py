@@ -11,8 +11,10 @@ import pytest
 from PIL import Image
 
 from transfer_core.advice.checks import files
-from transfer_core.advice.checks.check import Finding
+from transfer_core.advice.checks.check import Evidence, Finding
 from transfer_core.advice.checks.files import matter
+from transfer_core.data.project import Project
+from transfer_core.data.scan import scan
 
 Look = Callable[..., dict[str, Finding]]
 
@@ -91,3 +93,20 @@ def test_a_name_that_promises_another_format_is_a_note(folder: Path, look: Look)
     found = look(folder)
     assert list(found) == ["wrong-extension"]
     assert (found["wrong-extension"].count, found["wrong-extension"].values["format"]) == (1, "JPEG")
+
+
+def test_a_look_at_many_broken_files_can_be_stopped(folder: Path) -> None:
+    """Each is decoded once more to tell what is the matter; thousands of them take minutes."""
+    for number in range(9):
+        (folder / "circle" / f"cut{number}.jpg").write_bytes(whole_jpeg(folder)[: 500 + number])
+    project = Project.for_source(folder)
+    scan(project)
+    looks: list[None] = []
+
+    def stop_at_the_third() -> None:
+        looks.append(None)
+        if len(looks) == 3:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        list(files.left_out(Evidence(project.table.samples(state=None), checkpoint=stop_at_the_third)))

@@ -59,10 +59,12 @@ class Evidence:
     """What is known before any network looks: all samples in a fixed order.
 
     `borders` is by content the mean colour of a picture's edge, three numbers that are 255 apart at most, for as many as were decoded.
+    A check that opens files calls `checkpoint` before each, which may raise to stop.
     """
 
     samples: Sequence[Sample]
     borders: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
+    checkpoint: Callable[[], None] = lambda: None
 
     @property
     def used(self) -> list[Sample]:

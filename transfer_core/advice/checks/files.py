@@ -24,6 +24,7 @@ def left_out(evidence: Evidence) -> Iterable[Finding]:
     copies = {sample.id for sample, _kept in evidence.leaked}
     unusable = (sample for sample in evidence.samples if sample.state == "out" and sample.id not in copies)
     for number, sample in enumerate(unusable):
+        evidence.checkpoint()
         name = matter(sample.path, sample.label) if number < LOOKED_AT else "other-file"
         by_matter.setdefault(name, []).append(sample)
     for name, samples in by_matter.items():

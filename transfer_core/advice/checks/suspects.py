@@ -1,4 +1,4 @@
-"""Pictures that a network finds odd: likely wrong labels, and pictures unlike all others."""
+"""What a network says of the pictures: likely wrong labels, or that it can't tell, and pictures unlike all others."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from transfer_core.advice.checks.check import Check, Finding, found, picture
+from transfer_core.advice.checks.check import Check, Finding, Item, found, picture
 from transfer_core.data.samples import Sample
-from transfer_core.i18n import ngettext
+from transfer_core.i18n import _, ngettext
 from transfer_core.metrics.label_errors import label_errors
 from transfer_core.metrics.outliers import outliers
 
 
 def wrong_labels(samples: Sequence[Sample], classes: Sequence[str], probabilities: NDArray[np.float64]) -> list[Finding]:
-    """Samples whose class is likely another, the likeliest first, from out-of-fold `probabilities [N, classes]`."""
+    """Samples whose class is likely another, the likeliest first, from out-of-fold `probabilities [N, classes]`.
+
+    Where those are right too rarely to name any, that is the finding: "none named" would sound like "none wrong".
+    """
     numbers = {label: number for number, label in enumerate(classes)}
     suspects = label_errors(probabilities, np.array([numbers[sample.label or ""] for sample in samples]))
+    if not suspects.reliable:
+        return found("labels-not-judged", (Item(label, None, label) for label in classes), share=suspects.accuracy)
     items = [
         picture(samples[place], key=f"{samples[place].content} {samples[place].label}", to=classes[other])
         for place, other in zip(suspects.samples, suspects.suggested, strict=True)
@@ -43,6 +48,15 @@ CHECKS = (
         ).format(count=f"{finding.count:,}"),
         ("relabel", "keep"),
         ("relabel", "exclude", "keep"),
+    ),
+    Check(
+        "labels-not-judged",
+        "note",
+        lambda finding: _(
+            "Wrong labels can't be told here: the network that looked for them gives only {share} % of the pictures the class they are in, "
+            "too few to doubt the others. Train with a stronger backbone, then check again."
+        ).format(share=f"{100 * finding.values['share']:.0f}"),
+        ("keep",),
     ),
     Check(
         "outliers",
