@@ -38,8 +38,8 @@ def percent(share: float, digits: int = 0) -> str:
     if value == 100 and share < 1 - 1e-9:
         value = 100 - 10**-digits
     if value == 0 and share > 0:
-        return _("<{number}%").format(number=f"{10**-digits:.{digits}f}")
-    return _("{number}%").format(number=f"{value:.{digits}f}")
+        return _("<{number} %").format(number=f"{10**-digits:.{digits}f}")
+    return _("{number} %").format(number=f"{value:.{digits}f}")
 
 
 def size(count: int) -> str:

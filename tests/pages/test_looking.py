@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import editing, similarity
+from pages.ui import editing, picture_grid, similarity
 from pages.ui.browse import Wanted
 from pages.ui.picture_grid import Action, read_action
 from transfer_core.advice.map_file import PictureMap, map_file, write_map
 from transfer_core.data.edits import Edits
 from transfer_core.data.project import Project
+from transfer_core.errors import DataError
 from transfer_core.runs import jobs
 
 Open = Callable[..., AppTest]
@@ -188,6 +190,23 @@ def test_what_a_browser_says() -> None:
     told = {"number": 7.0, "kind": "relabel", "ids": [3, 4], "everything": False, "to": "cat"}
     assert read_action(told) == Action("relabel", (3, 4), False, "cat")
     assert read_action({"number": 8, "kind": "undo", "ids": []}) == Action("undo")
+
+
+def test_what_fails_takes_nothing_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two keys pressed quickly come in one message; both count as done then."""
+    told = [{"number": number, "kind": "relabel", "ids": [number], "to": "cat"} for number in (1, 2)]
+    monkeypatch.setattr(picture_grid.st, "session_state", {"grid": SimpleNamespace(actions=told)})
+    done = []
+
+    def act(action: Action) -> None:
+        if action.ids == (1,):
+            raise DataError("It is gone.", code="gone")
+        done.append(action.ids)
+
+    picture_grid._carry_out("grid", act)
+    assert done == [(2,)]
+    picture_grid._carry_out("grid", act)
+    assert done == [(2,)], "and neither twice"
 
 
 def test_texts_of_pictures_are_data(project: Project, open_page: Open) -> None:
