@@ -27,7 +27,7 @@ WIDTH = 1080  # pixels: longer lines are hard to read
 _STYLE = """
 <style>
 .stButtonGroup [role="radio"][aria-checked="true"] { color: inherit !important; }
-@media (max-width: 640px) { .stButtonGroup [role="radio"] [data-testid="stIconMaterial"] { display: none; } }
+@media (max-width: 640px) { .stButtonGroup [role="radio"] span:has(> [data-testid="stIconMaterial"]) { display: none; } }
 .js-plotly-plot :is(.xtick text, .ytick text, .xtitle, .ytitle, .legendtext) { fill: currentColor !important; }
 </style>
 """
