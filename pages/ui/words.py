@@ -109,6 +109,21 @@ def classes(count: int) -> str:
     return ngettext("{count} class", "{count} classes", count).format(count=count)
 
 
+def purposes() -> dict[str, str]:
+    """What a picture is for, by its split."""
+    return {"train": _("for learning"), "val": _("for checking"), "test": _("for testing")}
+
+
+def states() -> dict[str, str]:
+    """How a picture is used, by its state."""
+    return {"in": _("in use"), "excluded": _("excluded"), "out": _("can't be used")}
+
+
+def use(state: str, split: str | None) -> str:
+    """What a picture is used for, or that it is not."""
+    return purposes().get(split or "", "") if state == "in" else states()[state]
+
+
 def short_path(path: Path) -> str:
     """A path, with `~` for the home folder."""
     try:
