@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import subprocess
 import sys
@@ -14,6 +15,9 @@ from typing import IO, Any
 import psutil
 
 from transfer_core import i18n
+
+# Of glibc's malloc.h.
+_ARENA_MAX, _MMAP_THRESHOLD = -8, -3
 
 TOLERANCE = 1.0  # seconds; systems round a process's start time, and some shift it with the clock
 
@@ -81,3 +85,14 @@ def make_way() -> None:
 def usable_cores() -> int:
     """How many processor cores this process may run on: not all of the computer's, as in a container."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def spare_memory() -> None:
+    """Have this process give freed memory back to the system at once: for work with large arrays in several threads.
+
+    The C library of most Linuxes keeps it for later, a hundred megabytes after a large set was compared. Elsewhere there is nothing to do.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        library = ctypes.CDLL(None)
+        library.mallopt(_ARENA_MAX, 2)
+        library.mallopt(_MMAP_THRESHOLD, 2**20)

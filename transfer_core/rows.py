@@ -79,10 +79,8 @@ class RowStore:
         # Keys of rows that were lost would become the keys of the rows written now, were this writer killed in between.
         _cut(self._keys_file, self._count * KEY_BYTES)
         offset = self._count * self.row_bytes
-        for block in blocks:
-            _write_at(self._rows_file, block.data.cast("B"), offset)
-            offset += block.nbytes
-        _write_at(self._keys_file, memoryview(b"".join(names)), self._count * KEY_BYTES)
+        _write_at(self._rows_file, [block.data.cast("B") for block in blocks], offset)
+        _write_at(self._keys_file, [memoryview(b"".join(names))], self._count * KEY_BYTES)
         for place, key in enumerate(keys):
             self._index[key] = self._count + place
         self._count += len(keys)
@@ -106,13 +104,15 @@ def _cut(file: Path, length: int) -> None:
         raise storage_error(error, file) from error
 
 
-def _write_at(file: Path, data: memoryview, offset: int) -> None:
+def _write_at(file: Path, blocks: Sequence[memoryview], offset: int) -> None:
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
         try:
             os.lseek(descriptor, offset, os.SEEK_SET)
-            while data:
-                data = data[os.write(descriptor, data) :]
+            for block in blocks:
+                rest = block
+                while rest:
+                    rest = rest[os.write(descriptor, rest) :]
         finally:
             os.close(descriptor)
     except OSError as error:

@@ -9,6 +9,7 @@ import numpy as np
 
 from transfer_core.data.bursts import find_bursts
 from transfer_core.data.groups import Pair, keep_pairs
+from transfer_core.data.near_candidates import Indices
 from transfer_core.data.near_duplicates import Pairs, find_pairs
 from transfer_core.data.project import Project
 from transfer_core.data.samples import SampleTable, Shot
@@ -69,23 +70,36 @@ def _compare(
 ) -> None:
     """Find the pairs that new fingerprints make with all others, and settle groups, states and splits by them."""
     table = project.table
-    contents = store.keys()
     with table.connect() as connection:
         compared = {row[0] for row in connection.execute("SELECT content FROM compared")}
-    new = np.array([place for place, content in enumerate(contents) if content not in compared], np.int64)
+    new = np.array([place for place, content in enumerate(store.keys()) if content not in compared], np.int64)
+    del compared  # of a hundred thousand pictures, as much as the comparing itself takes
     if len(new):
-        # Of a few, all are new at once; of many, what changes is compared with the rest alone.
-        copies = find_pairs(store.rows(), None if len(new) == len(contents) else new, threads, progress, checkpoint)
-        shots = [shot for shot in table.shots() if shot.content in store]
-        rows = store.positions(sample.content for sample in shots)
-        bursts = find_bursts(shots, store.rows(), rows)
-        with table.change() as connection:
-            keep_pairs(connection, _named(contents, copies, "copy"))
-            keep_pairs(connection, _named([shot.content for shot in shots], bursts, "burst"))
-            connection.executemany("INSERT OR IGNORE INTO compared VALUES (?)", [(contents[place],) for place in new])
-            connection.execute("INSERT OR IGNORE INTO marks VALUES ('unsettled')")
+        _pair(table, store, new, threads, progress, checkpoint)
     if not table.settled():
         settle(table, project.shares)
+
+
+def _pair(
+    table: SampleTable,
+    store: FingerprintStore,
+    new: Indices,
+    threads: int | None,
+    progress: Progress | None,
+    checkpoint: Checkpoint | None,
+) -> None:
+    """Keep the pairs that the fingerprints at these places make with all others."""
+    contents = store.keys()
+    # Of a few, all are new at once; of many, what changes is compared with the rest alone.
+    copies = find_pairs(store.rows(), None if len(new) == len(contents) else new, threads, progress, checkpoint)
+    shots = [shot for shot in table.shots() if shot.content in store]
+    rows = store.positions(shot.content for shot in shots)
+    bursts = find_bursts(shots, store.rows(), rows)
+    with table.change() as connection:
+        keep_pairs(connection, _named(contents, copies, "copy"))
+        keep_pairs(connection, _named([shot.content for shot in shots], bursts, "burst"))
+        connection.executemany("INSERT OR IGNORE INTO compared VALUES (?)", ((contents[place],) for place in new))
+        connection.execute("INSERT OR IGNORE INTO marks VALUES ('unsettled')")
 
 
 def _named(contents: Sequence[str], pairs: Pairs, kind: str) -> list[Pair]:

@@ -57,20 +57,25 @@ def candidates(
         old = np.setdiff1d(everybody, new)
         work = [*((block, everybody) for block in _blocks(new)), *((block, new) for block in _blocks(old))]
     total, done = sum(len(block) for block, _others in work), 0
-    found = [np.empty((0, 2), np.int64)]
+    # Each pair as one number: a list of millions is sorted in place, and in half the room.
+    found = [np.empty(0, np.int64)]
     pool = ThreadPoolExecutor(threads)
     try:
         results = pool.map(lambda each: _most_similar(fingerprints, wholes, *each), work)
         for (block, _others), pairs in zip(work, results, strict=True):
             if checkpoint:
                 checkpoint()
-            found.append(pairs)
+            found.append(pairs.min(axis=1) * len(everybody) + pairs.max(axis=1))
             done += len(block)
             if progress:
                 progress(done, total)
     finally:
         pool.shutdown(cancel_futures=True)
-    return np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
+    keys = np.concatenate(found)
+    found.clear()
+    keys.sort()
+    keys = keys[np.diff(keys, prepend=-1) != 0]
+    return np.stack(np.divmod(keys, max(1, len(everybody))), axis=1)
 
 
 def described(fingerprints: NDArray[np.uint8], views: tuple[tuple[int, int], ...] = VIEWS) -> Vectors:

@@ -21,7 +21,7 @@ from transfer_core.data.scan import scan
 from transfer_core.data.sources import bring_in
 from transfer_core.errors import TransferError, storage_error
 from transfer_core.files import write_json
-from transfer_core.processes import lives, module_command, start_apart
+from transfer_core.processes import lives, module_command, spare_memory, start_apart
 
 LOG = logging.getLogger(__name__)
 
@@ -75,6 +75,7 @@ def _folder(project: Project) -> Path:
 
 def main(folder: Path) -> int:
     """Scan the project in `folder`, telling how far it is in `cache/scan/state.json`."""
+    spare_memory()
     project = Project.open(folder)
     target = _folder(project) / "state.json"
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -12,9 +12,9 @@ from transfer_core.images.decode import DECODE
 from transfer_core.images.pixels import DecodedRows
 
 # Part of the key of everything kept: raised whenever the same pixels would give another fingerprint.
-FINGERPRINT = "fingerprint1"
+FINGERPRINT = "fingerprint2"
 # What to give `open_rgb` for a picture that only its fingerprint is made of.
-NEED = 64
+NEED = 32
 
 SIDE = 64
 COLOUR_SIDE = 16
