@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import streamlit as st
 
-from pages.ui import close_look, editing, picture_grid, pictures
+from pages.ui import close_look, editing, picture_grid, pictures, words
 from pages.ui.picture_grid import Action, Picture
 from pages.ui.words import one_line, plain
 from transfer_core.data.project import Project
@@ -82,7 +82,7 @@ def _filters(counts: Sequence[ClassCount]) -> Wanted:
         label = st.selectbox(
             _("Class"), labels, index=None, format_func=one_line, placeholder=_("all classes"), key="browse-label", width=200
         )
-        splits = {"train": _("for learning"), "val": _("for checking"), "test": _("for testing")}
+        splits = words.purposes()
         split = st.selectbox(
             _("Purpose"),
             list(splits),
@@ -92,7 +92,7 @@ def _filters(counts: Sequence[ClassCount]) -> Wanted:
             key="browse-split",
             width=150,
         )
-        states = {"in": _("in use"), "excluded": _("excluded"), "out": _("can't be used"), "all": _("all")}
+        states = words.states() | {"all": _("all")}
         state = st.selectbox(_("State"), list(states), format_func=states.__getitem__, key="browse-state", width=150)
         search = st.text_input(_("Name"), key="browse-search", placeholder=_("part of a name"), type="search", width=200)
     return Wanted(label, split, None if state == "all" else cast(State, state), (search or "").strip())
@@ -142,16 +142,10 @@ def _acting(project: Project, wanted: Wanted, place: str, pages: int) -> Callabl
 
 
 def _picture(sample: Sample, image: Any, wanted: Wanted) -> Picture:
-    marks = {"excluded": _("excluded"), "out": _("can't be used")}
-    mark = marks.get(sample.state, "")
+    mark = "" if sample.state == "in" else words.states()[sample.state]
     if not mark and sample.given_label != sample.label:
         mark = _("was {name}").format(name=sample.given_label)
-    small = sample.path.name if wanted.label or sample.state == "out" else split_name(sample.split)
+    small = sample.path.name if wanted.label or sample.state == "out" else words.purposes().get(sample.split or "", "")
     if sample.state == "out" and sample.reason:
         small = f"{small}: {sample.reason}"
     return Picture(sample.id, image, sample.relative, sample.label or "", small, sample.state, mark)
-
-
-def split_name(split: str | None) -> str:
-    """What a picture is for."""
-    return {"train": _("for learning"), "val": _("for checking"), "test": _("for testing")}.get(split or "", "")

@@ -12,7 +12,7 @@ const GONE = 3000; // milliseconds without a page showing it, after which the ca
 
 class Camera {
   constructor(line, project) {
-    Object.assign(this, { line, project, stream: null, refused: false, label: "", holding: false, hold: 0, taken: 0, problem: "" });
+    Object.assign(this, { line, project, stream: null, failed: "", away: false, label: "", holding: false, hold: 0, taken: 0, problem: "" });
     Object.assign(this, { arrived: new Map(), last: [], queue: [], sending: 0, told: 0, devices: [] });
     this.canvas = document.createElement("canvas");
     this.abort = new AbortController();
@@ -21,7 +21,7 @@ class Camera {
   }
 
   get possible() {
-    return Boolean(window.isSecureContext && navigator.mediaDevices?.getUserMedia) && !this.refused;
+    return Boolean(window.isSecureContext && navigator.mediaDevices?.getUserMedia) && !this.failed;
   }
 
   async turnOn(device) {
@@ -29,9 +29,10 @@ class Camera {
     const which = device ? { deviceId: { exact: device } } : { facingMode: "environment" };
     try {
       this.stream = await navigator.mediaDevices.getUserMedia({ video: { ...which, width: { ideal: 1280 }, height: { ideal: 960 } } });
+      if (this.away) return this.turnOff(); // the page was left while the browser asked
       this.devices = (await navigator.mediaDevices.enumerateDevices()).filter(({ kind }) => kind === "videoinput");
-    } catch {
-      this.refused = true;
+    } catch (error) {
+      this.failed = { NotAllowedError: "camera_refused", NotReadableError: "camera_busy" }[error.name] ?? "camera_missing";
     }
     this.draw();
   }
@@ -135,6 +136,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const camera = cameras.get(project);
   camera.line.server = { ...server, words };
   clearTimeout(camera.leaving);
+  camera.away = false;
 
   const show = (part, shown) => (find(part).hidden = !shown);
   const text = (part, sentence) => {
@@ -154,7 +156,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     show("set", instead || Boolean(camera.stream));
     show("stage", Boolean(camera.stream));
     show("instead", instead);
-    text("why", camera.refused ? words.camera_refused : words.camera_missing);
+    text("why", words[camera.failed || "camera_missing"]);
     const video = find("video");
     if (video.srcObject !== camera.stream) video.srcObject = camera.stream;
     video.classList.toggle("mirrored", camera.device.facingMode === "user");
@@ -231,6 +233,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
     camera.release();
     camera.draw = () => {};
     camera.settled = () => {};
-    camera.leaving = setTimeout(() => camera.turnOff(), GONE);
+    camera.leaving = setTimeout(() => {
+      camera.away = true;
+      camera.turnOff();
+    }, GONE);
   };
 }

@@ -63,5 +63,6 @@ def _words() -> dict[str, str]:
             "The browser does not let this page see the camera. Allow it beside the address, and reload the page, or take pictures "
             "one by one:"
         ),
+        "camera_busy": _("Another program is using the camera. Close it, and reload the page, or take pictures one by one:"),
         "camera_missing": _("This browser shows no live camera here. Take pictures one by one with the camera app:"),
     }

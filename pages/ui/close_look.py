@@ -74,9 +74,7 @@ def _do(project: Project, action: Action) -> None:
 
 
 def _facts(sample: Sample) -> list[str]:
-    purposes = {"train": _("for learning"), "val": _("for checking"), "test": _("for testing")}
-    use = {"excluded": _("excluded"), "out": _("can't be used")}.get(sample.state) or purposes.get(sample.split or "", "")
-    parts = [f"**{plain(sample.label or '')}**", use]
+    parts = [f"**{plain(sample.label or '')}**", words.use(sample.state, sample.split)]
     if sample.given_label != sample.label:
         parts.append(_("was {name}").format(name=plain(sample.given_label)))
     told = [" · ".join(part for part in parts if part)]

@@ -54,16 +54,17 @@ def draw(project: Project, counts: Sequence[ClassCount]) -> None:
     flat = [sample for samples in examples.values() for sample in samples]
     images = dict(zip(flat, pictures.thumbnails(project.cache, [(each.path, each.content) for each in flat]), strict=True))
     most = max(count.total for count in counts)
+    st.html(_STYLE)
     for place, count in enumerate(shown):
         with st.container(border=True, gap="xsmall"):
             head, buttons = st.columns([3, 2], vertical_alignment="center")
-            head.html(_STYLE + _head(count, most))
+            head.html(_head(count, most))
             with buttons, st.container(horizontal=True, horizontal_alignment="right", gap="small"):
                 _buttons(count, place)
             items = "".join(
                 f"<li>{gallery.image_tag(images[each], one_line(count.label))}</li>" for each in examples[count.label]
             )
-            st.html(f'{_STYLE}<ul class="ts-sheet" aria-label="{html.escape(_examples_of(count), quote=True)}">{items}</ul>')
+            st.html(f'<ul class="ts-sheet" aria-label="{html.escape(_examples_of(count), quote=True)}">{items}</ul>')
     asked = st.session_state.pop(_RENAMED, None)
     if asked in {count.label for count in counts}:
         st.dialog(_("Rename a class"))(_guarded)(project, asked)

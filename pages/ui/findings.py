@@ -122,15 +122,19 @@ def _outcome(project: Project) -> None:
 
 def _card(project: Project, finding: Finding) -> None:
     check = doctor.check_of(finding)
+    single = _single(finding)
     with st.container(border=True):
         st.markdown(f"{_ICONS[check.severity]} **{plain(doctor.sentence(finding))}**")
-        each = bool(check.each) and st.session_state.get(f"each-{finding.check}", False)
+        each = not single and bool(check.each) and st.session_state.get(f"each-{finding.check}", False)
         if not each:
             _overview(project, finding)
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            for action in check.each if single else ():
+                _buttons(project, finding, action, single, f"all-{finding.check}")
             for action in check.remedies:
-                _button(project, finding, action, None, f"all-{finding.check}-{action}")
-            if check.each:
+                if not single or action not in check.each:
+                    _button(project, finding, action, None, f"all-{finding.check}-{action}")
+            if check.each and not single:
                 st.toggle(_("One by one"), key=f"each-{finding.check}")
             if finding.count > 1 and finding.ids:
                 st.button(
@@ -143,6 +147,12 @@ def _card(project: Project, finding: Finding) -> None:
                 )
         if each:
             _one_by_one(project, finding)
+
+
+def _single(finding: Finding) -> list[Item]:
+    """The one picture, or the two beside each other, that a finding is about; empty where there are more, to be gone through."""
+    pairs = doctor.pairs_once(finding.items)
+    return [item for item in pairs[0] if item] if len(pairs) == 1 and not finding.more else []
 
 
 def _overview(project: Project, finding: Finding) -> None:
@@ -187,14 +197,18 @@ def _one_by_one(project: Project, finding: Finding) -> None:
                     st.markdown(plain(item.label) + (f" → {plain(item.to)}" if item.to else ""))
                 with st.container(horizontal=True, gap="small"):
                     for action in doctor.check_of(finding).each:
-                        _buttons(project, finding, action, [item, other] if other else [item])
+                        _buttons(
+                            project, finding, action, [item, other] if other else [item], f"{finding.check}-{item.key}-{item.id}"
+                        )
 
 
-def _buttons(project: Project, finding: Finding, action: Action, items: Sequence[Item]) -> None:
+def _buttons(project: Project, finding: Finding, action: Action, items: Sequence[Item], key: str) -> None:
     """A remedy for one item, or for two that are beside each other."""
-    # Either of two may be the wrong one.
-    for some in [[item] for item in items] if action == "relabel" else [items]:
-        _button(project, finding, action, some, f"{finding.check}-{some[0].key}-{some[0].id}-{action}", len(items) > 1)
+    if action != "relabel":
+        _button(project, finding, action, items, f"{key}-{action}", len(items) > 1)
+        return
+    for item in items:  # either of two may be the wrong one
+        _button(project, finding, action, [item], f"{key}-{action}-{item.id}", len(items) > 1)
 
 
 def _pairs(project: Project, items: Sequence[Item]) -> list[tuple[Sample | None, Sample | None]]:
@@ -263,7 +277,7 @@ _ACTION_ICONS: dict[Action, str] = {
     "keep": ":material/check:",
 }
 # Findings about files that can't be shown.
-_NAMED = frozenset({"broken", "truncated", "empty", "unreadable", "phone-format", "too-large", "stray"})
+_NAMED = frozenset({"broken", "truncated", "empty", "unreadable", "phone-format", "too-large", "stray", "not-a-picture"})
 
 
 def _apply(project: Project, finding: Finding, action: Action, items: Sequence[Item] | None) -> None:

@@ -23,10 +23,11 @@ from transfer_core.runs.folder import AUTOMATIC, Run, list_runs
 ICON = str(Path(__file__).parent / "icon.png")
 WIDTH = 1080  # pixels: longer lines are hard to read
 # What is chosen is written in the colour of buttons, which has to carry white text: too dark on a dark ground. And Streamlit gives
-# the axes of charts a grey of its own, too faint on our light ground.
+# the axes of charts a grey of its own, too faint on our light ground. A phone has no room for icons in a row of choices.
 _STYLE = """
 <style>
 .stButtonGroup [role="radio"][aria-checked="true"] { color: inherit !important; }
+@media (max-width: 640px) { .stButtonGroup [role="radio"] span:has(> [data-testid="stIconMaterial"]) { display: none; } }
 .js-plotly-plot :is(.xtick text, .ytick text, .xtitle, .ytitle, .legendtext) { fill: currentColor !important; }
 </style>
 """

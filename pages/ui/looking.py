@@ -16,6 +16,7 @@ def draw(project: Project, counts: Sequence[ClassCount]) -> None:
     """Draw the choice of a view and the chosen one; the others cost nothing."""
     if not counts and not project.table.count(state=None):
         return
+    st.header(_("Look and repair"), anchor=False)
     titles = {"classes": _("Classes"), "pictures": _("Pictures"), "map": _("Map"), "export": _("Save a copy")}
     icons = {"classes": "category", "pictures": "grid_view", "map": "scatter_plot", "export": "drive_file_move"}
     # Not as the widget's default: a finding, or a class, may have asked for another view.

@@ -259,8 +259,23 @@ class Grid {
     if (!ids.length && !whole && !WITHOUT_PICTURES.includes(kind)) return
     this.last = Math.max(this.last + 1, Date.now())
     this.waiting.push({ number: this.last, kind, ids: whole ? [] : ids, everything: whole, to })
+    if (kind === "open") this.awaitDialog()
     if (EDITS.includes(kind)) this.takeAway(whole ? items.map((item) => item.id) : ids)
     this.send(this.waiting)
+  }
+
+  // A close look is a dialog of the page; when it closes, the keyboard goes back to the picture.
+  awaitDialog() {
+    let looks = 50
+    let opened = false
+    clearInterval(this.dialog)
+    this.dialog = setInterval(() => {
+      const there = Boolean(document.querySelector('[role="dialog"]'))
+      if (there) return (opened = true)
+      if (!opened && looks--) return
+      clearInterval(this.dialog)
+      if (opened && this.root.isConnected && document.activeElement === document.body) this.focus(this.at)
+    }, 200)
   }
 
   // Show that something is being done with these pictures, and give the keyboard to the next one: the same key can be pressed again.

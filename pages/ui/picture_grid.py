@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +78,6 @@ def draw(
     what is shown.
     """
 
-    def on_actions() -> None:
-        with guard():
-            for action in _new_actions(key):
-                act(action)
-
     data = {
         "items": [_item(picture) for picture in pictures],
         "classes": [[name, one_line(name)] for name in classes],  # the second is shown
@@ -92,7 +88,7 @@ def draw(
         "keys": _keys(),
         "done": st.session_state.get(_done_key(key), 0),
     }
-    _grid(key=key, data=data, on_actions_change=on_actions)
+    _grid(key=key, data=data, on_actions_change=partial(_carry_out, key, act))
 
 
 def _item(picture: Picture) -> dict[str, Any]:
@@ -118,6 +114,12 @@ def _data_address(image: Path | None) -> str | None:
 
 def _done_key(key: str) -> str:
     return f"{key} last action done"
+
+
+def _carry_out(key: str, act: Callable[[Action], None]) -> None:
+    for action in _new_actions(key):
+        with guard():  # each by itself: one that fails does not take those after it along
+            act(action)
 
 
 def _new_actions(key: str) -> list[Action]:

@@ -53,11 +53,13 @@ class Dots:
 
 @dataclass(frozen=True)
 class Points:
-    """What is drawn, by class; how many pictures are on the map, how many not yet, and how far nearness can be believed."""
+    """What is drawn, by class; how many pictures that is, of how many (where there are too many to draw, they are `sampled`), how many
+    have no place yet, and how far nearness can be believed."""
 
     classes: list[Dots]
     drawn: int
     total: int
+    sampled: bool
     missing: int
     kept: float
 
@@ -119,7 +121,7 @@ def _captions(project: Project, points: Points, at_work: bool) -> None:
             "near means alike, far need not mean unlike."
         ).format(count=round(10 * points.kept))
     ]
-    if points.drawn < points.total:
+    if points.sampled:
         told.append(
             _("{drawn} of {total} pictures are drawn, every class in its share.").format(
                 drawn=f"{points.drawn:,}", total=f"{points.total:,}"
@@ -216,6 +218,7 @@ def _points(folder: Path, changed: Stamp) -> Points | None:
         classes=_by_class(drawn, rows, used),
         drawn=len(used),
         total=len(drawn.contents),
+        sampled=drawn.laid_out < len(drawn.contents),
         missing=_missing(folder, changed[-1:], table.extent()),
         kept=drawn.kept,
     )

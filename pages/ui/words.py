@@ -38,8 +38,8 @@ def percent(share: float, digits: int = 0) -> str:
     if value == 100 and share < 1 - 1e-9:
         value = 100 - 10**-digits
     if value == 0 and share > 0:
-        return _("<{number}%").format(number=f"{10**-digits:.{digits}f}")
-    return _("{number}%").format(number=f"{value:.{digits}f}")
+        return _("<{number} %").format(number=f"{10**-digits:.{digits}f}")
+    return _("{number} %").format(number=f"{value:.{digits}f}")
 
 
 def size(count: int) -> str:
@@ -107,6 +107,21 @@ def pictures(count: int) -> str:
 def classes(count: int) -> str:
     """A number of classes."""
     return ngettext("{count} class", "{count} classes", count).format(count=count)
+
+
+def purposes() -> dict[str, str]:
+    """What a picture is for, by its split."""
+    return {"train": _("for learning"), "val": _("for checking"), "test": _("for testing")}
+
+
+def states() -> dict[str, str]:
+    """How a picture is used, by its state."""
+    return {"in": _("in use"), "excluded": _("excluded"), "out": _("can't be used")}
+
+
+def use(state: str, split: str | None) -> str:
+    """What a picture is used for, or that it is not."""
+    return purposes().get(split or "", "") if state == "in" else states()[state]
 
 
 def short_path(path: Path) -> str:

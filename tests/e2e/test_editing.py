@@ -116,6 +116,10 @@ def test_a_close_look_and_the_keys(visitor: Visitor, plain: Project, eventually:
     dialog.get_by_role("img").first.wait_for()
     dialog.get_by_role("button", name="Exclude").click()
     eventually(lambda: plain.table.count(state="excluded") == 1)
+    dialog.wait_for(state="hidden")
+    visitor.page.wait_for_timeout(1000)
+    keys.press("x")
+    eventually(lambda: plain.table.count(state="excluded") == 2)
 
 
 def test_the_map_draws_itself_and_gives_pictures_to_change(

@@ -74,7 +74,7 @@ def test_the_score_is_that_of_pictures_it_did_not_learn_from_with_its_range(
     make_model()
     text = said(open_page("Data", project=project.folder.name))
     assert "A quick model follows your pictures" in text
-    assert "8 of 10 held-out pictures" in text and "between 49% and 94%" in text, "and not the test set, which is for the end"
+    assert "8 of 10 held-out pictures" in text and "between 49 % and 94 %" in text, "and not the test set, which is for the end"
 
 
 def test_a_first_one_is_announced(project: Project, wanted: None, open_page: OpenPage) -> None:
@@ -99,7 +99,7 @@ def test_models_of_the_users_come_first_and_it_can_be_chosen(
     quick, own = make_model(), make_model("runs")
     page = open_page("Try", project=project.folder.name)
     assert page.selectbox[0].value == own.id and len(page.selectbox[0].options) == 2
-    assert page.selectbox[0].options[1] == "Automatic model, follows your pictures · 80%"
+    assert page.selectbox[0].options[1] == "Automatic model, follows your pictures · 80 %"
     page = open_page("Try", project=project.folder.name, run=AUTOMATIC)
     assert page.selectbox[0].value == quick.id
     assert "changes whenever your pictures do" in said(page)

@@ -172,7 +172,7 @@ def test_the_outcome_and_use_it(project: Project, open_page: Callable[..., AppTe
     tell(choosing, "run_started", "run_finished", report=report)
     page = open_page("Backbone", project=project.folder.name)
     text = said(page)
-    assert "ResNet18 is the best" in text and "90% (80% to 95%)" in text and "about 80%" in text and "12 s (measured)" in text
+    assert "ResNet18 is the best" in text and "90 % (80 % to 95 %)" in text and "about 80 %" in text and "12 s (measured)" in text
     assert "Big \\*one\\*" in text and "\\_too\\_ long" in text
     assert "have changed since" not in text
     page.button(key="use-recommended").click().run()

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import editing, similarity
+from pages.ui import editing, picture_grid, similarity
 from pages.ui.browse import Wanted
 from pages.ui.picture_grid import Action, read_action
 from transfer_core.advice.map_file import PictureMap, map_file, write_map
 from transfer_core.data.edits import Edits
 from transfer_core.data.project import Project
+from transfer_core.errors import DataError
 from transfer_core.runs import jobs
 
 Open = Callable[..., AppTest]
@@ -190,6 +192,23 @@ def test_what_a_browser_says() -> None:
     assert read_action({"number": 8, "kind": "undo", "ids": []}) == Action("undo")
 
 
+def test_what_fails_takes_nothing_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two keys pressed quickly come in one message; both count as done then."""
+    told = [{"number": number, "kind": "relabel", "ids": [number], "to": "cat"} for number in (1, 2)]
+    monkeypatch.setattr(picture_grid.st, "session_state", {"grid": SimpleNamespace(actions=told)})
+    done = []
+
+    def act(action: Action) -> None:
+        if action.ids == (1,):
+            raise DataError("It is gone.", code="gone")
+        done.append(action.ids)
+
+    picture_grid._carry_out("grid", act)
+    assert done == [(2,)]
+    picture_grid._carry_out("grid", act)
+    assert done == [(2,)], "and neither twice"
+
+
 def test_texts_of_pictures_are_data(project: Project, open_page: Open) -> None:
     """Names go into the component as they are, on one line: it writes them as text."""
     Edits(project).rename("circle", "<img src=x> :smile: *a*")
@@ -210,9 +229,11 @@ def test_a_map_is_drawn_from_what_is_there(project: Project, open_page: Open) ->
     (chart,) = page.get("plotly_chart")
     assert '"name":"cube"' in chart.proto.spec.replace(" ", "")
     chosen = [sample.id for sample in project.table.samples()[:3]]
+    Edits(project).exclude([project.table.samples()[-1].id])
     page.session_state["pictures selected on the map"] = tuple(chosen)
     page.run()
     assert [item["id"] for item in grids(page)[0]["items"]] == chosen
+    assert "are drawn" not in said(page), "as if there were too many to draw"
 
 
 def test_new_pictures_are_said_to_be_missing_on_the_map(project: Project, open_page: Open, pictures: Callable[..., Path]) -> None:

@@ -40,7 +40,7 @@ def test_names_in_cards_are_data() -> None:
     card = answers.Card("<img>", "<i>file</i>", "<script>", [("<b>roses</b>", 0.25)])
     drawn = answers._beside(card)
     assert "<script>" not in drawn and "<b>roses" not in drawn and "<i>file" not in drawn
-    assert "&lt;b&gt;roses&lt;/b&gt;" in drawn and "25%" in drawn
+    assert "&lt;b&gt;roses&lt;/b&gt;" in drawn and "25 %" in drawn
 
 
 def test_names_in_charts_are_data_and_short() -> None:
@@ -52,11 +52,11 @@ def test_a_score_in_words() -> None:
     score = wilson(100, 120)
     assert score
     text = scores.sentence(score)
-    assert "100 of 120" in text and "between 76% and 89%" in text
+    assert "100 of 120" in text and "between 76 % and 89 %" in text
     whole = wilson(12, 12)
-    assert whole and "between 76% and 100%" in scores.sentence(whole)
+    assert whole and "between 76 % and 100 %" in scores.sentence(whole)
     many = wilson(4567, 5000)
-    assert many and scores.share(many.accuracy, many) == "91.3%"
+    assert many and scores.share(many.accuracy, many) == "91.3 %"
 
 
 def test_the_download_is_the_folder(tmp_path: Path) -> None:

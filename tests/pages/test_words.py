@@ -54,13 +54,13 @@ def test_text_stays_on_one_line_and_runs_one_way() -> None:
 @pytest.mark.parametrize(
     ("share", "digits", "text"),
     [
-        (0.5, 0, "50%"),
-        (0.997, 0, "99%"),
-        (1.0, 0, "100%"),
-        (0.001, 0, "<1%"),
-        (0.0, 0, "0%"),
-        (0.9999, 1, "99.9%"),
-        (0.123, 1, "12.3%"),
+        (0.5, 0, "50 %"),
+        (0.997, 0, "99 %"),
+        (1.0, 0, "100 %"),
+        (0.001, 0, "<1 %"),
+        (0.0, 0, "0 %"),
+        (0.9999, 1, "99.9 %"),
+        (0.123, 1, "12.3 %"),
     ],
 )
 def test_a_percentage_is_never_rounded_to_certainty(share: float, digits: int, text: str) -> None:
