@@ -10,17 +10,24 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import shutil
+import socket
 import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
+import psutil
+
+from benchmarks import pages
 from benchmarks.figures import Report, own_home
 from benchmarks.generated import file, generate
 from benchmarks.quick import peak_anonymous
+from transfer_core import preferences
 from transfer_core.data.looking import fingerprints
 from transfer_core.data.project import Project
 from transfer_core.data.scan import scan
@@ -28,10 +35,12 @@ from transfer_core.images.decode import open_rgb
 from transfer_core.images.fingerprint import NEED
 from transfer_core.images.pixels import Source, decode_together
 from transfer_core.processes import module_command, usable_cores
+from transfer_core.runs import automatic
 
 COUNT, FEW = 100_000, 1_000
 DECODED = 4_000
-SCAN_GOAL, AGAIN_GOAL, DECODE_GOAL, MEMORY_GOAL = 1.5, 5.0, 0.8, 150.0
+SCAN_GOAL, AGAIN_GOAL, DECODE_GOAL, MEMORY_GOAL, PAGE_GOAL = 1.5, 5.0, 0.8, 150.0, 0.5
+VIEWS = ("classes", "pictures", "export")  # the map is made by a job
 
 
 def reading(files: Sequence[Path]) -> float:
@@ -78,16 +87,67 @@ def measure_decoding(report: Report, project: Project, files: Sequence[Path]) ->
     report.add("the look's decoding / pure decoding speed", min(pure) / min(whole), DECODE_GOAL, at_least=True)
 
 
-def measure_memory(report: Report, counts: Sequence[int], folders: Sequence[Path]) -> None:
-    """The most memory of the process that scans and looks, beyond mapped files, and what it takes."""
-    peaks = []
+def measure_memory(report: Report, counts: Sequence[int], folders: Sequence[Path]) -> list[Project]:
+    """The most memory of the process that scans and looks, beyond mapped files, and what it takes; the projects that come of it."""
+    peaks, projects = [], []
     for count, folder in zip(counts, folders, strict=True):
         project = Project.create(f"memory {count}", [folder])
+        projects.append(project)
         start = time.perf_counter()
         peaks.append(peak_anonymous(module_command("transfer_core.data.scanning", project.folder), dict(os.environ)))
         report.add(f"scan and look at {count:,} pictures", time.perf_counter() - start, unit="s")
         report.add(f"memory of the process, {count:,} pictures", peaks[-1], unit="MB")
     report.add(f"memory from {counts[0]:,} to {counts[-1]:,} pictures", peaks[-1] - peaks[0], MEMORY_GOAL, unit="MB")
+    return projects
+
+
+def measure_pages(report: Report, home: Path, projects: Sequence[Project], counts: Sequence[int]) -> None:
+    """What the page server needs, and how soon each view of the Data page stands, of a few and of many pictures, in a real browser."""
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if chromium is None:
+        print("pages skipped: no Chromium was found; install one, or set CHROMIUM to its path")
+        return
+    from playwright.sync_api import sync_playwright
+
+    # What it trains beside would be measured, too.
+    preferences.change(**{automatic.PREFERENCE: False})
+    port = pages.free_port()
+    server = pages.start_app(home, port)
+    memory = []
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium, args=pages.ARGUMENTS)
+            page = browser.new_page()
+            _wait_for(port)
+            for project, count in zip(projects, counts, strict=True):
+                for view in VIEWS:
+                    address = f"http://localhost:{port}/Data?project={project.folder.name}&view={view}"
+                    # The second time: the first is that of a server that was just started.
+                    times = [pages.answer(page, partial(page.goto, address)) for _time in range(3)]
+                    report.add(f"{view} of {count:,} pictures", min(times[1:]), PAGE_GOAL, unit="s")
+                memory.append(psutil.Process(server_id(home)).memory_info().rss / 2**20)
+                report.add(f"page server's memory, {count:,} pictures", memory[-1], unit="MB")
+            browser.close()
+    finally:
+        pages.stop(server)
+    report.add(
+        f"page server's memory from {counts[0]:,} to {counts[-1]:,} pictures", memory[-1] - memory[0], MEMORY_GOAL, unit="MB"
+    )
+
+
+def server_id(home: Path) -> int:
+    """The process id of the page server."""
+    return int(json.loads((home / ".studio" / "app" / "server.json").read_bytes())["pid"])
+
+
+def _wait_for(port: int) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("localhost", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise SystemExit("the page server did not start")
 
 
 def some_of(folder: Path, count: int, target: Path) -> Path:
@@ -117,7 +177,9 @@ def main(arguments: list[str] | None = None) -> Report:
         project = Project.create("generated", [folder])
         measure_scan(report, project, files)
         measure_decoding(report, project, files[:DECODED])
-        measure_memory(report, (min(FEW, options.count), options.count), (few, folder))
+        counts = (min(FEW, options.count), options.count)
+        projects = measure_memory(report, counts, (few, folder))
+        measure_pages(report, Path(temporary) / "home", projects, counts)
     report.keep()
     return report
 
