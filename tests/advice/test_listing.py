@@ -135,4 +135,4 @@ def test_quick_with_a_hundred_models_and_two_thousand_networks(monkeypatch: pyte
     assert listing(500) == rows
     again = time.process_time() - began
     print(f"first {first:.3f} s, again {again:.3f} s")
-    assert first < 0.4 and again < 0.05
+    assert first < 0.6 and again < 0.1
