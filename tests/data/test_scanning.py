@@ -51,6 +51,24 @@ def test_a_scan_runs_beside_the_page(project: Project) -> None:
     assert project.table.count() == 6
 
 
+def test_what_is_added_during_a_scan_is_looked_through(project: Project, tmp_path: Path, draw, monkeypatch) -> None:
+    """Its start is no second scan, and what came while pictures were compared must not wait until somebody opens the project again."""
+    more = draw(tmp_path / "more", "cat/new.png")
+    looked = []
+
+    def look(*arguments: Any, **named: Any) -> int:
+        looked.append(None)
+        if len(looked) == 1:
+            Project.open(project.folder).add_source(Source(more))
+            scanning.start(project)
+        return 0
+
+    monkeypatch.setattr(scanning, "look", look)
+    assert scanning.main(project.folder) == 0
+    assert len(looked) == 2 and project.table.count() == 7
+    assert scanning.state(project).status == "finished"
+
+
 def test_a_failed_scan_says_why(project: Project, tmp_path: Path) -> None:
     """The pictures went away: the state carries the error as data."""
     (tmp_path / "data").rename(tmp_path / "moved")

@@ -26,6 +26,8 @@ from transfer_core.processes import lives, module_command, spare_memory, start_a
 
 LOG = logging.getLogger(__name__)
 
+AGAIN = "again"  # a file beside the state: pictures were added while a scan was under way
+
 
 @dataclass(frozen=True)
 class ScanState:
@@ -43,11 +45,14 @@ class ScanState:
 
 
 def start(project: Project) -> None:
-    """Start scanning `project` unless a scan is under way."""
-    if state(project).status == "running":
-        return
+    """Start scanning `project`; a scan that is under way begins once more when it is through, for what was added meanwhile."""
     folder = _folder(project)
     try:
+        if state(project).status == "running":
+            (folder / AGAIN).touch()
+            # It may have come to its end just before.
+            if state(project).status == "running":
+                return
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "state.json", {"status": "running", "time": time.time()})
         with (folder / "scan.log").open("ab") as log:
