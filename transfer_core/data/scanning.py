@@ -96,13 +96,22 @@ def main(folder: Path) -> int:
 
     try:
         with FileLock(target.with_name(".lock"), timeout=0):
-            tell("scan", 0, 0)
-            for source in project.sources:
-                bring_in(source, partial(tell, "unpack"))
-            report = scan(project, partial(tell, "scan"))
-            forget_unpacked(project)
-            look(project, progress=partial(tell, "look"), comparing=partial(tell, "compare"))
-            write_json(target, who | {"status": "finished", "report": asdict(report)})
+            again = target.with_name(AGAIN)
+            while True:
+                again.unlink(missing_ok=True)
+                project = Project.open(folder)
+                tell("scan", 0, 0)
+                for source in project.sources:
+                    bring_in(source, partial(tell, "unpack"))
+                report = scan(project, partial(tell, "scan"))
+                forget_unpacked(project)
+                look(project, progress=partial(tell, "look"), comparing=partial(tell, "compare"))
+                if again.exists():
+                    continue
+                write_json(target, who | {"status": "finished", "report": asdict(report)})
+                # Whoever asked before that line was written saw a scan at work, and started none.
+                if not again.exists():
+                    break
     except Timeout:
         return 0
     except TransferError as error:
