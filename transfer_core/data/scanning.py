@@ -26,6 +26,7 @@ from transfer_core.processes import lives, module_command, spare_memory, start_a
 
 LOG = logging.getLogger(__name__)
 
+LOCK_PATIENCE = 2.0  # seconds
 AGAIN = "again"  # a file beside the state: pictures were added while a scan was under way
 
 
@@ -48,13 +49,12 @@ def start(project: Project) -> None:
     """Start scanning `project`; a scan that is under way begins once more when it is through, for what was added meanwhile."""
     folder = _folder(project)
     try:
-        if state(project).status == "running":
-            (folder / AGAIN).touch()
-            # It may have come to its end just before.
-            if state(project).status == "running":
-                return
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "state.json", {"status": "running", "time": time.time()})
+        with _ending(folder):
+            if state(project).status == "running":
+                (folder / AGAIN).touch()
+                return
+            write_json(folder / "state.json", {"status": "running", "time": time.time()})
         with (folder / "scan.log").open("ab") as log:
             start_apart(module_command("transfer_core.data.scanning", project.folder), log, project.folder)
     except OSError as error:
@@ -73,6 +73,11 @@ def state(project: Project) -> ScanState:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass  # never begun, or damaged, which is as good as never begun: it lies in the cache
     return ScanState("none")
+
+
+def _ending(folder: Path) -> FileLock:
+    """Held while a scan ends and while one is asked for: whoever asks sees it at work and is heard, or sees its end and starts another."""
+    return FileLock(folder / ".ending.lock")
 
 
 def _folder(project: Project) -> Path:
@@ -95,23 +100,23 @@ def main(folder: Path) -> int:
             write_json(target, who | {"status": "running", "doing": doing, "done": done, "total": total})
 
     try:
-        with FileLock(target.with_name(".lock"), timeout=0):
-            again = target.with_name(AGAIN)
-            while True:
-                again.unlink(missing_ok=True)
+        # A process that has just told its end may still hold it for a moment.
+        with FileLock(target.with_name(".lock"), timeout=LOCK_PATIENCE):
+            finished = False
+            while not finished:
+                target.with_name(AGAIN).unlink(missing_ok=True)
                 project = Project.open(folder)
+                told = 0.0
                 tell("scan", 0, 0)
                 for source in project.sources:
                     bring_in(source, partial(tell, "unpack"))
                 report = scan(project, partial(tell, "scan"))
                 forget_unpacked(project)
                 look(project, progress=partial(tell, "look"), comparing=partial(tell, "compare"))
-                if again.exists():
-                    continue
-                write_json(target, who | {"status": "finished", "report": asdict(report)})
-                # Whoever asked before that line was written saw a scan at work, and started none.
-                if not again.exists():
-                    break
+                with _ending(target.parent):
+                    finished = not target.with_name(AGAIN).exists()
+                    if finished:
+                        write_json(target, who | {"status": "finished", "report": asdict(report)})
     except Timeout:
         return 0
     except TransferError as error:
