@@ -117,7 +117,9 @@ def test_a_close_look_and_the_keys(visitor: Visitor, plain: Project, eventually:
     dialog.get_by_role("button", name="Exclude").click()
     eventually(lambda: plain.table.count(state="excluded") == 1)
     dialog.wait_for(state="hidden")
-    visitor.page.wait_for_timeout(1000)
+    visitor.settle()
+    # The keyboard is back on the pictures, whatever else was drawn anew meanwhile.
+    visitor.page.locator("li[role=option]:focus").wait_for()
     keys.press("x")
     eventually(lambda: plain.table.count(state="excluded") == 2)
 
