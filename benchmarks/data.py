@@ -10,18 +10,14 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import os
 import shutil
-import socket
 import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-
-import psutil
 
 from benchmarks import pages
 from benchmarks.figures import Report, own_home
@@ -103,9 +99,8 @@ def measure_memory(report: Report, counts: Sequence[int], folders: Sequence[Path
 
 def measure_pages(report: Report, home: Path, projects: Sequence[Project], counts: Sequence[int]) -> None:
     """What the page server needs, and how soon each view of the Data page stands, of a few and of many pictures, in a real browser."""
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    chromium = pages.find_chromium()
     if chromium is None:
-        print("pages skipped: no Chromium was found; install one, or set CHROMIUM to its path")
         return
     from playwright.sync_api import sync_playwright
 
@@ -118,14 +113,14 @@ def measure_pages(report: Report, home: Path, projects: Sequence[Project], count
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=pages.ARGUMENTS)
             page = browser.new_page()
-            _wait_for(port)
+            pages.wait_for(port)
             for project, count in zip(projects, counts, strict=True):
                 for view in VIEWS:
                     address = f"http://localhost:{port}/Data?project={project.folder.name}&view={view}"
                     # The second time: the first is that of a server that was just started.
                     times = [pages.answer(page, partial(page.goto, address)) for _time in range(3)]
                     report.add(f"{view} of {count:,} pictures", min(times[1:]), PAGE_GOAL, unit="s")
-                memory.append(psutil.Process(server_id(home)).memory_info().rss / 2**20)
+                memory.append(pages.server_process(home).memory_info().rss / 2**20)
                 report.add(f"page server's memory, {count:,} pictures", memory[-1], unit="MB")
             browser.close()
     finally:
@@ -133,21 +128,6 @@ def measure_pages(report: Report, home: Path, projects: Sequence[Project], count
     report.add(
         f"page server's memory from {counts[0]:,} to {counts[-1]:,} pictures", memory[-1] - memory[0], MEMORY_GOAL, unit="MB"
     )
-
-
-def server_id(home: Path) -> int:
-    """The process id of the page server."""
-    return int(json.loads((home / ".studio" / "app" / "server.json").read_bytes())["pid"])
-
-
-def _wait_for(port: int) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("localhost", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise SystemExit("the page server did not start")
 
 
 def some_of(folder: Path, count: int, target: Path) -> Path:

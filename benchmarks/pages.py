@@ -45,17 +45,37 @@ def start_app(home: Path, port: int) -> subprocess.Popen[str]:
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
 
 
+def wait_for(port: int) -> None:
+    """Return once somebody listens on the port; ends the benchmark where nobody does."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("localhost", port)) == 0:
+                return
+        time.sleep(0.01)
+    raise SystemExit("the page server did not start")
+
+
+def server_process(home: Path) -> psutil.Process:
+    """The page server of this home."""
+    return psutil.Process(json.loads((home / ".studio" / "app" / "server.json").read_bytes())["pid"])
+
+
+def find_chromium() -> str | None:
+    """The browser to measure with; None, and a word on it, where there is none."""
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if chromium is None:
+        print("skipped: no Chromium was found; install one, or set CHROMIUM to its path")
+    return chromium
+
+
 def first_page(browser: Any, home: Path) -> tuple[float, subprocess.Popen[str], int]:
     """Seconds from the command until the home page's title is on the screen of an open browser."""
     port = free_port()
     page = browser.new_page()
     began = time.perf_counter()
     process = start_app(home, port)
-    while True:
-        with socket.socket() as probe:
-            if probe.connect_ex(("localhost", port)) == 0:
-                break
-        time.sleep(0.01)
+    wait_for(port)
     page.goto(f"http://localhost:{port}/", wait_until="commit")
     page.get_by_role("heading", level=1).wait_for()
     seconds = time.perf_counter() - began
@@ -123,9 +143,8 @@ def stop(process: subprocess.Popen[str]) -> None:
 def main(arguments: list[str] | None = None) -> Report:
     """Measure, and keep the results."""
     report = Report("pages")
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    chromium = find_chromium()
     if chromium is None:
-        print("skipped: no Chromium was found; install one, or set CHROMIUM to its path")
         return report
     from playwright.sync_api import sync_playwright
 
@@ -175,10 +194,10 @@ def main(arguments: list[str] | None = None) -> Report:
         found = ticks(page, TICKS)
         report.details["ticks"] = {"seconds": found, "processor busy, percent": busy}
         report.add("a tick of the live view while training holds the cores, median", statistics.median(found), 0.25, unit="s")
-        state = json.loads((home / ".studio" / "app" / "server.json").read_bytes())
-        memory = psutil.Process(state["pid"]).memory_info().rss / 2**20
+        server = server_process(home)
+        memory = server.memory_info().rss / 2**20
         report.add("page server's memory after all pages", memory, 250, unit="MB")
-        maps = Path(f"/proc/{state['pid']}/maps")
+        maps = Path(f"/proc/{server.pid}/maps")
         if maps.exists():
             report.add(
                 "libraries of torch in the page server", sum("libtorch" in line for line in maps.read_text().splitlines()), 0
