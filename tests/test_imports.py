@@ -41,6 +41,7 @@ WITH_TORCH = (
     "transfer_core.backbones.unknown",
     "transfer_core.backbones.prepare_catalogue",
     "transfer_core.backbones.starter",
+    "transfer_core.features.boundary",
     "transfer_core.features.logistic",
     "transfer_core.images.augment",
     "transfer_core.models.heads",
@@ -48,7 +49,12 @@ WITH_TORCH = (
     "transfer_core.training",
 )
 # But these pages and commands draw forms and start runs with.
-WITHOUT_TORCH = ("transfer_core.training.settings", "transfer_core.training.context", "transfer_core.training.samples")
+WITHOUT_TORCH = (
+    "transfer_core.training.settings",
+    "transfer_core.training.context",
+    "transfer_core.training.recipe",
+    "transfer_core.training.samples",
+)
 FILES = sorted(path for path in CORE.rglob("*.py") if "_app" not in path.parts)
 
 

@@ -80,6 +80,10 @@ def plan_sentence(plan: str) -> str:
             "Looks at every picture once and learns to tell your classes apart. "
             "Ready in seconds to minutes, and often as good as it gets."
         ),
+        "better": _(
+            "Makes the quick model first, then trains the last part of the backbone on your pictures, and keeps that only where it "
+            "proves better on pictures it did not learn from. Takes minutes."
+        ),
         "custom": _(
             "Trains by the settings below, going through your pictures many times. Slower; for when you want to tune by hand."
         ),

@@ -34,7 +34,7 @@ def draw(project: Project, run: Run | None) -> None:
         _result(project, run)
     elif state.ended or state.status == "queued":
         _resting(project, run, state)
-    live.draw(run, state, epochs=run.settings.epochs if run.settings.plan != "quick" else 0)
+    live.draw(run, state, epochs=run.settings.planned_epochs)
     with st.expander(_("Settings of this training"), icon=":material/tune:"):
         _facts(project, run.settings)
     if state.ended:

@@ -65,7 +65,8 @@ EVENTS: dict[str, EventKind] = {
 }
 
 PHASES = (
-    "weights", "graph", "scan", "look", "decode", "features", "head", "tail", "full", "train", "choose", "evaluate", "map", "copy",
+    "weights", "graph", "scan", "look", "decode", "features", "head", "boundary", "tail", "full", "train", "choose", "evaluate",
+    "map", "copy",
 )  # fmt: skip
 FINAL = frozenset({"run_stopped", "run_finished", "run_failed"})
 # These must survive a power cut; a lost progress line is made up for by the next one.

@@ -15,6 +15,7 @@ def phase_title(name: str) -> str:
         "decode": _("Reading the pictures"),
         "features": _("Computing features"),
         "head": _("Fitting the head"),
+        "boundary": _("Looking at each picture in several ways"),
         "tail": _("Training the last stages"),
         "full": _("Training all stages"),
         "train": _("Training"),

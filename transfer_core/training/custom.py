@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -222,8 +223,20 @@ def hand_over(
     prepared: Prepared, model: TransferModel, classes: list[str], train: RunSamples, val: RunSamples, folder: Path
 ) -> Trained:
     """The best epoch as a graph, and its answers on what was held out, given by that graph: what the user gets is what is scored."""
-    context = prepared.context
     load_trained(model, checkpoint.load_best(folder))
+    return as_trained(prepared, model, classes, train, val)
+
+
+def as_trained(
+    prepared: Prepared,
+    model: TransferModel,
+    classes: list[str],
+    train: RunSamples,
+    val: RunSamples,
+    val_logits: NDArray[np.float32] | None = None,
+) -> Trained:
+    """The model as a graph, and its answers. `val_logits [n, classes]` are those of a model that did not see `val`, where this one did."""
+    context = prepared.context
     model.eval().cpu()
     head = model.target
     assert isinstance(head, Head)
@@ -239,7 +252,7 @@ def hand_over(
         features = run_frozen(prepared, forward, asked, progress)
     learnt, rest = features[: len(shown)], features[len(shown) :]
     logits = apply(head.layers(), rest)
-    val_logits, test_logits = logits[: len(val)], logits[len(val) :]
+    val_logits, test_logits = logits[: len(val)] if val_logits is None else val_logits, logits[len(val) :]
     return Trained(
         classes=classes,
         head=head,

@@ -32,7 +32,7 @@ def execute(context: Context) -> dict[str, Any]:
             "scan": round(seconds.get("scan", 0.0), 3),
             "decode": round(seconds.get("decode", 0.0), 3),
             "features": round(seconds.get("features", 0.0), 3),
-            "train": round(seconds.get("head", 0.0) + seconds.get("train", 0.0), 3),
+            "train": round(sum(seconds.get(name, 0.0) for name in ("head", "boundary", "tail", "train")), 3),
             "evaluate": round(seconds.get("evaluate", 0.0), 3),
             "graph": round(graph, 3),
             "look": round(look, 3),
@@ -43,12 +43,14 @@ def execute(context: Context) -> dict[str, Any]:
 
 def _train(prepared: Prepared) -> Trained:
     """What the run's plan learns."""
-    if prepared.context.settings.plan == "quick":
+    plan = prepared.context.settings.plan
+    if plan == "quick":
         return train_quick(prepared)
     # Here: it loads torchvision, which takes longer than many a quick run.
+    from transfer_core.training.better import train_better
     from transfer_core.training.custom import train_custom
 
-    return train_custom(prepared)
+    return train_better(prepared) if plan == "better" else train_custom(prepared)
 
 
 def _peak_rss_mb() -> int:

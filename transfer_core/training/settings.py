@@ -13,8 +13,9 @@ from transfer_core.backbones.catalogue import BackboneInfo
 from transfer_core.errors import SettingsError
 from transfer_core.files import write_text
 from transfer_core.i18n import _
+from transfer_core.training.recipe import RECIPE
 
-Plan = Literal["quick", "custom"]
+Plan = Literal["quick", "better", "custom"]
 FreezeWord = Literal["all", "last-stage", "none"]
 FreezeDepth = FreezeWord | int  # a number: so many stages from the first on
 HeadKind = Literal["linear", "logistic", "mlp", "cosine", "prototype"]
@@ -27,7 +28,9 @@ class RunSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
     plan: Plan = Field(
-        "quick", description="quick fits a head on frozen features in seconds; custom trains by the settings below."
+        "quick",
+        description="quick fits a head on frozen features in seconds; better then trains the last stages, and keeps what proves "
+        "better; custom trains by the settings below.",
     )
     backbone: str = Field("starter", description="The pretrained network to start from.", max_length=100)
     weights: str | None = Field(
@@ -103,6 +106,11 @@ class RunSettings(BaseModel):
                 _("These settings don't fit: {problems}.").format(problems="; ".join(problems)),
                 fix=_("Known settings: {names}.").format(names=", ".join(cls.model_fields)),
             ) from error
+
+    @property
+    def planned_epochs(self) -> int:
+        """How many epochs the plan has at most; 0 for one that has none."""
+        return {"quick": 0, "better": 2 * RECIPE.epochs, "custom": self.epochs}[self.plan]
 
     def check_depth(self, info: BackboneInfo) -> None:
         """Raise SettingsError where more stages of the backbone are to stay frozen than it has, as far as they are known."""

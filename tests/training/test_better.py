@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from transfer_core.models.folder import Model
+from transfer_core.models.predict import Predictor
+from transfer_core.training import better, recipe, tail
+from transfer_core.training.context import Stopped
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two epochs of two views."""
+    for module in (better, tail, recipe):
+        monkeypatch.setattr(module, "RECIPE", replace(recipe.RECIPE, epochs=2, views=2, rate=1e-3))
+
+
+def always(monkeypatch: pytest.MonkeyPatch, amount: float) -> None:
+    """Have the choice fall on `amount`, which real losses decide elsewhere."""
+    chosen = better._choose
+
+    def choose(prepared, model, start, kept, val, classes):
+        _amount, logits = chosen(prepared, model, start, kept, val, classes)
+        return amount, logits
+
+    monkeypatch.setattr(better, "_choose", choose)
+
+
+def same_bits(one, other) -> list[str]:
+    names = ("model/model.onnx", "model/model.safetensors", "answers.jsonl")
+    return [name for name in names if (one.folder / name).read_bytes() == (other.folder / name).read_bytes()]
+
+
+def test_from_quick_to_trained_stages(pictures, run, monkeypatch) -> None:
+    """The phases in their order, both trainings told as one row of epochs, and a model that answers as its held-out scores say."""
+    always(monkeypatch, 1.0)
+    ran = run(pictures(count=10), plan="better")
+    report = ran.go()
+    phases = [event["name"] for event in ran.told("phase")]
+    assert [name for name in phases if name in ("features", "head", "boundary", "tail", "choose")] == [
+        "features", "head", "boundary", "tail", "choose",
+    ]  # fmt: skip
+    epochs = ran.told("epoch")
+    assert [event["epoch"] for event in epochs] == [1, 2, 3, 4] and sorted({e["step"] for e in epochs}) == [
+        e["step"] for e in epochs
+    ]
+    assert [event["val_loss"] is None for event in epochs] == [False, False, True, True]
+    learnt = len(ran.project.table.samples()) - report["test"]["count"] if report["test"] else 30
+    assert report["plan"] == "better" and 0 < report["val"]["count"] < learnt
+    assert Model.read(ran.model).backbone["trained"] is True
+    answers = [json.loads(line) for line in (ran.folder / "answers.jsonl").read_text().splitlines()]
+    tested = [each for each in answers if each["split"] == "test"]
+    said = list(Predictor(ran.model).predict([each["path"] for each in tested]))
+    for each, prediction in zip(tested, said, strict=True):
+        assert abs(max(each["probabilities"]) - prediction.confidence) < 2e-3
+
+
+def test_what_proves_no_better_is_left(pictures, run, monkeypatch) -> None:
+    """Held-out pictures decide; where training harms them, the model is the quick one to the bit, and the user is told."""
+    for module in (better, tail, recipe):
+        monkeypatch.setattr(module, "RECIPE", replace(module.RECIPE, rate=1.0))
+    folder = pictures(count=10)
+    quick, ran = run(folder, "quick"), run(folder, "better", plan="better")
+    quick.go()
+    ran.go()
+    assert any("quick model is kept" in event["message"] for event in ran.told("notice"))
+    assert (quick.model / "model.onnx").read_bytes() == (ran.model / "model.onnx").read_bytes()
+    assert len(ran.told("epoch")) == 2  # nothing is trained on all pictures for nothing
+
+
+@pytest.mark.parametrize("moment", ["views", "first training", "second training"])
+def test_stopped_and_resumed_is_the_same_model(pictures, run, monkeypatch, moment: str) -> None:
+    """Stopped in any phase, a run goes on to the very bits it would have had."""
+    always(monkeypatch, 0.5)
+    folder = pictures(count=10)
+    whole = run(folder, "whole", plan="better")
+    whole.go()
+    stopped = run(folder, "stopped", plan="better")
+    if moment == "views":
+        for file in (stopped.project.cache / "boundary").rglob("*.bin"):
+            file.unlink()
+
+    def request(ran) -> str | None:
+        epochs, phase = len(ran.told("epoch")), ran.told("phase")[-1]["name"] if ran.told("phase") else ""
+        progress = [event for event in ran.events if event["event"] in ("phase", "progress")][-1:]
+        busy = bool(progress) and progress[0]["event"] == "progress"
+        wanted = {"views": phase == "boundary", "first training": epochs == 1, "second training": epochs == 3}[moment]
+        return "stop" if wanted and busy else None
+
+    with pytest.raises(Stopped):
+        stopped.go(request)
+    told = {"views": 0, "first training": 1, "second training": 3}[moment]
+    assert len(stopped.told("epoch")) == told and not stopped.model.exists()
+    stopped.go()
+    assert [event["epoch"] for event in stopped.told("epoch")] == [1, 2, 3, 4]
+    assert same_bits(whole, stopped) == ["model/model.onnx", "model/model.safetensors", "answers.jsonl"]
+
+
+def test_finish_now_takes_what_there_is(pictures, run, monkeypatch) -> None:
+    """Asked to finish in the first training, the model is that of its pictures; none is scored on what it saw."""
+    always(monkeypatch, 1.0)
+    ran = run(pictures(count=10), plan="better")
+    report = ran.go(lambda ran: "finish" if ran.told("epoch") else None)
+    assert len(ran.told("epoch")) == 1 and Model.read(ran.model).backbone["trained"] is True
+    assert np.isfinite(report["val"]["accuracy"])
+
+
+def test_the_users_validation_pictures_are_never_learned_from(pictures, run, monkeypatch, tmp_path) -> None:
+    always(monkeypatch, 1.0)
+    folder = tmp_path / "given"
+    pictures(count=10, under=folder / "train")
+    pictures(count=4, under=folder / "val", seed=9)
+    ran = run(folder, plan="better")
+    report = ran.go()
+    assert report["val"]["count"] == 12 and len(ran.told("epoch")) == 2

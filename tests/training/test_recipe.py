@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from transfer_core.backbones.catalogue import catalogue
+from transfer_core.training.recipe import RECIPE
+
+
+def test_no_more_is_trained_than_the_recipe_allows() -> None:
+    """Of every backbone the last stage is trained, and what is trained beside it stays within its share of the work."""
+    counted = [info for info in catalogue().values() if info.stages]
+    assert len(counted) > 70
+    for info in counted:
+        boundary = RECIPE.boundary(info.stages, len(info.stages))
+        total = sum(stage.multiply_adds for stage in info.stages)
+        trained = sum(stage.multiply_adds for stage in info.stages[boundary:])
+        assert 0 < boundary < len(info.stages), info.name
+        assert boundary == len(info.stages) - 1 or trained <= RECIPE.share * total, info.name
+        assert trained + info.stages[boundary - 1].multiply_adds > RECIPE.share * total, info.name
+
+
+def test_a_backbone_that_was_not_counted_has_its_last_stage_trained() -> None:
+    assert (RECIPE.boundary((), 5), RECIPE.boundary((), 1)) == (4, 0)
+
+
+def test_large_sets_need_fewer_epochs_and_views() -> None:
+    assert [RECIPE.epochs_for(count) for count in (1, 5_000, 10_000, 1_000_000)] == [12, 12, 6, 1]
+    assert RECIPE.views_for(1_000, 40_000) == 6
+    assert RECIPE.views_for(100_000, 40_000) * 100_000 * 40_000 <= RECIPE.most_bytes
+    assert RECIPE.views_for(10**9, 40_000) == 1

@@ -1,0 +1,47 @@
+"""How the plan better trains: what measuring settled (docs/decisions/2026-11-27-better.md). Without torch, for pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from transfer_core.backbones.stage_facts import StageFacts
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The last stages, trained from kept views of each picture; then how much of what they learnt is taken."""
+
+    share: float = (
+        0.38  # of the multiply-adds, at most, that the trained stages have; the last stage is trained whatever it costs
+    )
+    views: int = 6  # of each picture: as it is, then cropped, mirrored and lit differently
+    epochs: int = 12
+    rate: float = 2e-4  # of head and stages alike: twice as much ruined small sets, half won less on large ones
+    weight_decay: float = 0.01
+    batch_size: int = 32
+    blends: tuple[float, ...] = (0.0, 0.5, 1.0)  # how far from the quick model's parameters to the trained ones
+    most_seen: int = 60_000  # pictures in one training: what large sets need fewer epochs for
+    most_bytes: int = 8 * 2**30  # on the disk, for the views
+
+    def epochs_for(self, pictures: int) -> int:
+        """How often training goes through so many pictures."""
+        return max(1, min(self.epochs, self.most_seen // max(1, pictures)))
+
+    def views_for(self, pictures: int, row_bytes: int) -> int:
+        """How many views of each are kept, so that so many pictures fit on the disk."""
+        return max(1, min(self.views, self.most_bytes // max(1, pictures * row_bytes)))
+
+    def boundary(self, stages: Sequence[StageFacts], count: int) -> int:
+        """How many of the `count` stages stay frozen: as few as leave no more than `share` of the multiply-adds to train."""
+        total = sum(stage.multiply_adds for stage in stages)
+        trained, boundary = 0.0, count
+        for stage in reversed(stages):
+            trained += stage.multiply_adds
+            if boundary < count and trained > self.share * total:
+                break
+            boundary -= 1
+        return boundary if stages else max(0, count - 1)
+
+
+RECIPE = Recipe()
