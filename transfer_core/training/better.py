@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from transfer_core.backbones.network import load_backbone
 from transfer_core.errors import StorageError
-from transfer_core.features.boundary import BoundaryStore, GraphToBoundary, ToBoundary, TorchToBoundary, keep_views
+from transfer_core.features.boundary import BoundaryStore, GraphToBoundary, ToBoundary, TorchToBoundary, keep_views, view_key
 from transfer_core.features.extract import BATCH, central
 from transfer_core.features.logistic import fit_logistic
 from transfer_core.i18n import _
@@ -26,7 +26,7 @@ from transfer_core.training.prepare import Prepared
 from transfer_core.training.quick import train_quick
 from transfer_core.training.recipe import RECIPE
 from transfer_core.training.samples import RunSamples
-from transfer_core.training.tail import Kept, Part, answers, blend, snapshot, train_tail
+from transfer_core.training.tail import Diverged, Kept, Part, Progress, answers, blend, snapshot, train_tail
 
 # Seconds of a step, against those of the same stages forward in the graph together with the drawing of a view.
 STEP = 2.0
@@ -85,18 +85,39 @@ def train_better(prepared: Prepared) -> Trained:
         total = seen + (second.epochs * len(second.learn) if division.refit else 0)
         model = model_from(~division.held)
         start = snapshot(model)
-        train_tail(context, model, kept, first, progress, 0, total)
+        try:
+            train_tail(context, model, kept, first, progress, 0, total)
+        except Diverged:
+            context.emit(
+                "notice",
+                message=_("Training the last stages broke down: its loss is no number any more. The quick model is kept."),
+            )
+            return quick
         amount, val_logits = _choose(prepared, model, start, kept, division.val, classes)
         if amount == 0:
             return quick
         learnt = division.learn
         if division.refit and context.requested() != "finish":
-            model = model_from(np.ones_like(division.held))
-            start = snapshot(model)
-            train_tail(context, model, kept, second, progress, seen, total)
-            blend(model, start, snapshot(model), amount)
-            learnt = division.everything
+            whole = model_from(np.ones_like(division.held))
+            start = snapshot(whole)
+            # A training that was broken off is not the one that was held against the quick model.
+            if _trained(prepared, whole, kept, second, progress, seen, total):
+                blend(whole, start, snapshot(whole), amount)
+                model, learnt = whole, division.everything
     return as_trained(prepared, model, classes, learnt, division.val, val_logits)
+
+
+def _trained(
+    prepared: Prepared, model: TransferModel, kept: Kept, part: Part, progress: Progress, seen_before: int, total: int
+) -> bool:
+    """Train on all pictures; False when it did not come to its end."""
+    try:
+        return train_tail(prepared.context, model, kept, part, progress, seen_before, total)
+    except Diverged:
+        prepared.context.emit(
+            "notice", message=_("Training on all pictures broke down. What was learned without those held out is kept.")
+        )
+        return False
 
 
 def _divide(samples: RunSamples, seed: int) -> _Division:
@@ -171,7 +192,7 @@ def _keep(prepared: Prepared, division: _Division, boundary: int, device: torch.
         context.project.cache / "boundary", prepared.info.name, prepared.kept.digest, view, boundary, sample.shape[1:]
     )
     views = RECIPE.views_for(len(set(contents)), store.row_bytes)
-    missing = max(0, len(set(contents)) * views - len(store))
+    missing = len(store.missing(view_key(content, number) for content in set(contents) for number in range(views)))
     _check_space(store, missing)
     if not context.resumed:
         _tell(prepared, forward, division, missing, store.row_bytes)

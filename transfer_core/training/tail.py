@@ -25,19 +25,26 @@ from transfer_core.training.samples import RunSamples
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True)
+class Diverged(Exception):
+    """The loss is no number any more: what was trained is worthless from some step on."""
+
+
 class Kept:
-    """Activations to learn from: `views` of every picture lie in `store`."""
+    """Activations to learn from: `views` of every picture, in `store`."""
 
-    store: BoundaryStore
-    views: int
-    device: torch.device
+    def __init__(self, store: BoundaryStore, views: int, device: torch.device):
+        self.views, self.device = views, device
+        self._store = store
+        self._rows: Any = store.rows()
 
-    def read(self, contents: Sequence[str], numbers: Sequence[int]) -> Tensor:
-        """One view of each picture, float `[n, *shape]`."""
-        rows: Any = self.store.rows()
-        places = np.array([self.store.places([c], number)[0] for c, number in zip(contents, numbers, strict=True)], np.int64)
-        return torch.from_numpy(rows[places]).to(self.device).float()
+    def places(self, contents: Sequence[str]) -> NDArray[np.int64]:
+        """Where the views of these pictures lie: `[views, n]`."""
+        return np.stack([self._store.places(contents, number) for number in range(self.views)])
+
+    def read(self, places: NDArray[np.int64]) -> Tensor:
+        """Activations float `[n, *shape]`."""
+        activations = torch.from_numpy(self._rows[places]).to(self.device).float()
+        return activations.contiguous(memory_format=torch.channels_last) if activations.ndim == 4 else activations
 
 
 @dataclass(frozen=True)
@@ -59,21 +66,25 @@ class Part:
 
 def train_tail(
     context: Context, model: TransferModel, kept: Kept, part: Part, progress: Progress, seen_before: int, total: int
-) -> None:
-    """Train what of `model` is not frozen, from one view of every picture an epoch; goes on from a checkpoint of this part."""
+) -> bool:
+    """Train what of `model` is not frozen, from one view of every picture an epoch; goes on from a checkpoint of this part.
+
+    False when it was asked to finish before its last epoch; raises Diverged.
+    """
     folder = context.folder / "checkpoint"
     boundary = model.source.boundary
     suffix = model.source.suffix(boundary)
     labels = torch.from_numpy(part.learn.labels(part.classes)).to(kept.device)
     val_labels = torch.from_numpy(part.val.labels(part.classes))
     contents = part.learn.contents
+    places = kept.places(contents)
     optimiser = build_optimiser(model)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, schedule(part.steps_per_epoch * part.epochs))
     last = checkpoint.load_last(folder)
     done = last.epoch - part.before if last else 0
     if done >= part.epochs:
         load_trained(model, checkpoint.load_best(folder) if last and done > part.epochs else last.tensors if last else {})
-        return
+        return True
     if last and done > 0:
         restore(last, model, optimiser, scheduler)
 
@@ -86,23 +97,21 @@ def train_tail(
         started = time.perf_counter()
         losses, hits = 0.0, 0
         model.train()
-        views = torch.randint(0, kept.views, (len(contents),), generator=generator).tolist()
+        views = torch.randint(0, kept.views, (len(contents),), generator=generator).numpy()
         seen = (epoch - 1) * len(contents)
         for batch in shuffled(len(contents), RECIPE.batch_size, generator):
             context.stop_if_asked()
-            activations = kept.read([contents[place] for place in batch], [views[place] for place in batch])
             target = labels[torch.from_numpy(batch).to(kept.device)]
-            logits = model.target(
-                model.adapter(
-                    suffix(activations.contiguous(memory_format=torch.channels_last) if activations.ndim == 4 else activations)
-                )
-            )
+            logits = model.target(model.adapter(suffix(kept.read(places[views[batch], batch]))))
             loss = functional.cross_entropy(logits, target)
+            value = loss.item()
+            if not math.isfinite(value):
+                raise Diverged
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
             scheduler.step()
-            losses += loss.item() * len(batch)
+            losses += value * len(batch)
             hits += int((logits.argmax(1) == target).sum().item())
             seen += len(batch)
             progress(seen_before + seen, total)
@@ -123,7 +132,8 @@ def train_tail(
         # The best one that is kept is the end of the first part, which the second one is held against.
         checkpoint.save(folder, state, best=part.before == 0)
         if context.requested() == "finish":
-            return
+            return epoch == part.epochs
+    return True
 
 
 @torch.inference_mode()
@@ -132,10 +142,11 @@ def answers(context: Context, model: TransferModel, kept: Kept, samples: RunSamp
     model.eval()
     suffix = model.source.suffix(model.source.boundary)
     rows = [np.empty((0, classes), np.float32)]
+    places = kept.places(samples.contents)[0]
     for start in range(0, len(samples), RECIPE.batch_size):
         context.stop_if_asked()
-        contents = samples.contents[start : start + RECIPE.batch_size]
-        rows.append(model.target(model.adapter(suffix(kept.read(contents, [0] * len(contents))))).float().cpu().numpy())
+        activations = kept.read(places[start : start + RECIPE.batch_size])
+        rows.append(model.target(model.adapter(suffix(activations))).float().cpu().numpy())
     return np.concatenate(rows)
 
 
