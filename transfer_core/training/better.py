@@ -180,9 +180,8 @@ def _choose(
 def _keep(prepared: Prepared, division: _Division, boundary: int, device: torch.device) -> Kept:
     """All views of all pictures, at the boundary; what they need is told before."""
     context, choices, view = prepared.context, prepared.choices, prepared.view
-    backbone = load_backbone(prepared.kept)
     forward: ToBoundary = (
-        TorchToBoundary(backbone, boundary, device)
+        TorchToBoundary(load_backbone(prepared.kept), boundary, device)
         if prepared.graph is None or device.type == "cuda"
         else GraphToBoundary(prepared.graph, boundary, choices.threads)
     )

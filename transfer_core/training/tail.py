@@ -82,8 +82,8 @@ def train_tail(
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, schedule(part.steps_per_epoch * part.epochs))
     last = checkpoint.load_last(folder)
     done = last.epoch - part.before if last else 0
-    if done >= part.epochs:
-        load_trained(model, checkpoint.load_best(folder) if last and done > part.epochs else last.tensors if last else {})
+    if last and done >= part.epochs:
+        load_trained(model, last.tensors if done == part.epochs else checkpoint.load_best(folder))
         return True
     if last and done > 0:
         restore(last, model, optimiser, scheduler)
