@@ -24,7 +24,7 @@ from transfer_core.data.project import Project
 from transfer_core.data.sample_project import sample_project
 from transfer_core.data.scan import scan
 from transfer_core.runs.folder import list_runs
-from transfer_core.runs.process import is_alive
+from transfer_core.runs.process import is_alive, read_worker
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -39,7 +39,7 @@ ARGUMENTS = [
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 ]
-PATIENCE = 30_000  # milliseconds: computers that run tests are busy
+PATIENCE = 60_000  # milliseconds: computers that run tests are busy
 # Presses that a hand makes; a press of Enter on a button is none.
 COUNTER = "addEventListener('pointerdown', () => { window.presses = (window.presses || 0) + 1 }, true)"
 
@@ -238,8 +238,13 @@ def untouched(project: Project) -> Project:
         scan(project)
     (project.folder / "draft.json").unlink(missing_ok=True)
     for run in list_runs(project.folder):
-        if not is_alive(run):
-            run.delete()
+        # One test that fails must not take the next ones along.
+        worker = read_worker(run.folder)
+        if worker is not None and is_alive(run):
+            psutil.Process(worker.pid).kill()
+        while is_alive(run):
+            time.sleep(0.05)
+        run.delete()
     return project
 
 
