@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from transfer_core.i18n import _
 
@@ -85,6 +85,7 @@ NONE = Augmentation()
 # What every training had before there was a choice. Inception's cut-outs (Szegedy et al., 2015), as in torchvision's reference recipes,
 # whose smallest are 8 % of the picture: made for a million pictures. With a few hundred, what is pictured must still be in there.
 GENTLE = Augmentation(area=0.35, aspect=4 / 3, mirror=True, light=0.2)
+Preset = Literal["none", "gentle", "strong", "orientation-free", "document", "medical"]
 PRESETS: dict[str, Augmentation] = {
     "none": NONE,
     "gentle": GENTLE,

@@ -33,6 +33,7 @@ class Context:
     emit: Emit
     requested: Callable[[], Request | None]
     resumed: bool = False
+    extensions: tuple[int, ...] = ()  # epochs that were added to a finished run, in their order
 
     def stop_if_asked(self) -> None:
         """Raise Stopped when the user asked for it: called between batches."""
