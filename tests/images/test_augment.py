@@ -271,3 +271,12 @@ def test_a_cut_out_keeps_what_it_says() -> None:
     area = drawn.width * drawn.height
     assert 0.54 < area.min() < 0.62 and (drawn.width / drawn.height).max() < 1.21
     assert (drawn.left.abs() <= 1 - drawn.width + 1e-6).all() and (drawn.top.abs() <= 1 - drawn.height + 1e-6).all()
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_everything_is_done_where_the_pictures_are(name: str) -> None:
+    """What was drawn lies on the CPU; on a device that refuses to mix the two, nothing mixes them."""
+    shown = augment(noisy(6).to("meta"), 32, seeded(0), PRESETS[name])
+    assert shown.device.type == "meta" and shown.shape == (6, 3, 32, 32)
+    every = Augmentation(grey=1, blur=1, noise=0.1, erase=1, perspective=0.2, colour=0.2, light=0.1)
+    assert augment(noisy(6).to("meta"), 32, seeded(0), every).device.type == "meta"
