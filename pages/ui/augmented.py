@@ -23,12 +23,14 @@ KIND = "preview"
 PICTURES = 4
 _STYLE = """
 <style>
-.ts-augmented { display: grid; grid-template-columns: repeat(6, minmax(0, 1fr)); gap: 0.4rem; }
+.ts-augmented { display: grid; grid-template-columns: repeat(6, minmax(0, 1fr)); gap: 0.4rem 0.6rem; }
 .ts-augmented img, .ts-augmented .ts-none { width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 0.35rem; display: block;
   background: color-mix(in srgb, currentColor 8%, transparent); font-size: 0.7rem; }
 .ts-augmented span { font-size: 0.85rem; opacity: 0.85; overflow-wrap: anywhere; }
 .ts-augmented .ts-rest { grid-column: span 5; }
-.ts-augmented .ts-first { border-inline-end: 2px solid color-mix(in srgb, currentColor 25%, transparent); padding-inline-end: 0.4rem; }
+.ts-augmented .ts-first { position: relative; }
+.ts-augmented .ts-first::after { content: ""; position: absolute; inset-block: 0; inset-inline-end: calc(-0.3rem - 1px);
+  border-inline-end: 2px solid color-mix(in srgb, currentColor 25%, transparent); }
 </style>
 """
 
