@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from transfer_core.images.augment import Drawn, augment, draw, plain, take
 from transfer_core.images.augmentation import GENTLE, NONE, PRESETS, Augmentation
@@ -271,3 +273,21 @@ def test_a_cut_out_keeps_what_it_says() -> None:
     area = drawn.width * drawn.height
     assert 0.54 < area.min() < 0.62 and (drawn.width / drawn.height).max() < 1.21
     assert (drawn.left.abs() <= 1 - drawn.width + 1e-6).all() and (drawn.top.abs() <= 1 - drawn.height + 1e-6).all()
+
+
+class NothingMixed(TorchDispatchMode):
+    """Fails where one operation is given tensors of two devices, as a graphics card does."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor) and leaf.dim()]
+        assert len({tensor.device for tensor in tensors}) < 2, func
+        return func(*args, **kwargs or {})
+
+
+@pytest.mark.parametrize("name", [*PRESETS, "every switch"])
+def test_everything_is_done_where_the_pictures_are(name: str) -> None:
+    """What was drawn lies on the CPU, the pictures on a device: here one that computes nothing but keeps them apart."""
+    every = Augmentation(grey=1, blur=1, noise=0.1, erase=1, perspective=0.2, colour=0.2, light=0.1)
+    with NothingMixed():
+        shown = augment(noisy(6).to("meta"), 32, seeded(0), PRESETS.get(name, every))
+    assert shown.device.type == "meta" and shown.shape == (6, 3, 32, 32)

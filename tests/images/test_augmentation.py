@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,3 +85,19 @@ def test_what_is_no_switch_is_refused() -> None:
 def test_what_moves_pixels_is_known(name: str) -> None:
     geometry = {"area", "aspect", "mirror", "upside_down", "quarter_turns", "rotate", "perspective"}
     assert replace(NONE, **{name: ON[name]}).moves == (name in geometry)
+
+
+DOCUMENTED = (Path(__file__).parents[2] / "docs" / "augmentation.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_documentation_says_what_a_preset_does(name: str) -> None:
+    row = next(line for line in DOCUMENTED.splitlines() if line.startswith(f"| `{name}` |"))
+    assert row.endswith(f" | {' '.join(sentences(PRESETS[name]))} |")
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_the_documentation_says_what_a_switch_takes(name: str) -> None:
+    off, span = getattr(NONE, name), RANGES.get(name)
+    told = f"{span[0]:g} | {span[1]:g} | {off:g}" if span else "false | true | false"
+    assert f"\n| `{name}` | {told} | " in DOCUMENTED

@@ -31,9 +31,8 @@ def shown(file: Path) -> np.ndarray:
 
 def test_each_picture_as_it_is_and_in_several_views(pixels: PixelMap, tmp_path: Path) -> None:
     """The first is what prediction sees, in the order that was asked for; the others are as the augmentation says."""
-    told: list[tuple[int, int]] = []
-    rows = draw_examples(pixels, CONTENTS[::-1], Augmentation(mirror=True), 3, tmp_path / "it", lambda *at: told.append(at))
-    assert [len(row) for row in rows] == [1 + VIEWS] * 3 and told == [(1, 3), (2, 3), (3, 3)]
+    rows = draw_examples(pixels, CONTENTS[::-1], Augmentation(mirror=True), 3, tmp_path / "it")
+    assert [len(row) for row in rows] == [1 + VIEWS] * 3
     mirrored = []
     for row, content in zip(rows, CONTENTS[::-1], strict=True):
         seen = pixels.view.cut(pixels.rows()[pixels.positions([content])][0]).astype(float)

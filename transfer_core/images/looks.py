@@ -59,20 +59,28 @@ def add_noise(pictures: Tensor, strength: Tensor, seed: Tensor) -> None:
     device = pictures.device
     mixed = torch.arange(pictures[0].numel(), dtype=torch.int32, device=device) ^ seed.to(torch.int32).to(device)[:, None] * _MIX
     for _round in range(2):
-        mixed = (mixed ^ ((mixed >> 16) & 0xFFFF)) * _MIX
-    mixed ^= (mixed >> 16) & 0xFFFF
-    total = sum(((mixed >> shift) & 0xFF for shift in (8, 16, 24)), mixed & 0xFF)
+        mixed.bitwise_xor_((mixed >> 16).bitwise_and_(0xFFFF)).mul_(_MIX)
+    mixed.bitwise_xor_((mixed >> 16).bitwise_and_(0xFFFF))
+    # Two bytes and two bytes are added at once, and then these sums.
+    halves = (mixed >> 8).bitwise_and_(0xFF00FF).add_(mixed.bitwise_and_(0xFF00FF))
+    total = (halves >> 16).add_(halves.bitwise_and_(0xFFFF))
     deviation = math.sqrt(4 * (256**2 - 1) / 12)
-    pictures.add_(((total - 510) / deviation).view_as(pictures) * _each(strength, pictures))
+    pictures.addcmul_((total - 510.0).view_as(pictures), _each(strength / deviation, pictures))
 
 
 def erased(pictures: Tensor, rectangles: Tensor) -> None:
     """In place: `rectangles [N, 4]` (half width, half height, middle, in -1..1) become each picture's mean colour; of width 0, none."""
+    which = rectangles[:, 0].nonzero().flatten()
+    if not len(which):
+        return
     size = pictures.shape[-1]
     line = ((torch.arange(size) + 0.5) * 2 / size - 1)[None]
-    across, down = ((line - rectangles[:, 2 + axis, None]).abs() < rectangles[:, axis, None] for axis in (0, 1))
+    wanted = rectangles[which]
+    across, down = ((line - wanted[:, 2 + axis, None]).abs() < wanted[:, axis, None] for axis in (0, 1))
     inside = (down[:, None, :, None] & across[:, None, None, :]).to(pictures.device)
-    pictures.copy_(torch.where(inside, pictures.mean((2, 3), keepdim=True), pictures))
+    there = which.to(pictures.device)
+    whole = pictures[there]
+    pictures[there] = torch.where(inside, whole.mean((2, 3), keepdim=True), whole)
 
 
 def _each(values: Tensor, pictures: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from transfer_core.images.augmentation import Augmentation
 from transfer_core.images.pixels import PixelMap
 
 VIEWS = 5
+SIDE = 160  # pixels, at most: as thumbnails are
 
 
 def draw_examples(
@@ -26,7 +27,6 @@ def draw_examples(
     augmentation: Augmentation,
     seed: int,
     folder: Path,
-    progress: Callable[[int, int], None] | None = None,
     checkpoint: Callable[[], None] | None = None,
 ) -> list[list[Path]]:
     """JPEGs of each of `contents` in `folder`: one as it is, then `VIEWS` views of it. `pixels` must have them all.
@@ -48,12 +48,12 @@ def draw_examples(
         written.append([folder / f"{number}-{view}.jpg" for view in range(len(shown))])
         for file, picture in zip(written[-1], shown, strict=True):
             write_bytes(file, _jpeg(picture))
-        if progress:
-            progress(number + 1, len(contents))
     return written
 
 
 def _jpeg(shown: Tensor) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(shown.mul(255).round().to(torch.uint8).permute(1, 2, 0).numpy()).save(buffer, "JPEG", quality=88)
+    image = Image.fromarray(shown.mul(255).round().to(torch.uint8).permute(1, 2, 0).numpy())
+    image.thumbnail((SIDE, SIDE), Image.Resampling.BILINEAR)
+    image.save(buffer, "JPEG", quality=85)
     return buffer.getvalue()
