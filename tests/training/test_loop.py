@@ -117,7 +117,8 @@ def last(one: Trial) -> dict[str, Tensor]:
 
 
 def close(one: dict[str, Tensor], two: dict[str, Tensor], tolerance: float) -> bool:
-    return one.keys() == two.keys() and all(torch.allclose(one[n].float(), two[n].float(), atol=tolerance) for n in one)
+    """Whether the parameters are nearly the same."""
+    return all(torch.allclose(one[name], two[name], atol=tolerance) for name in one if name.startswith("model."))
 
 
 def equal(one: dict[str, Tensor], two: dict[str, Tensor]) -> bool:
@@ -202,7 +203,8 @@ def test_a_batch_in_pieces_or_of_several_is_the_same_step(trial: Make, monkeypat
         patch.setattr(loop, "BATCH_TO_SCORE", 1)
         patch.setattr(FixedFeed, "logits", narrow)
         pieces.go()
-    assert close(last(whole), last(accumulated), 2e-4) and close(last(whole), last(pieces), 2e-4)
+    for other in (accumulated, pieces):
+        assert close(last(whole), last(other), 1e-5)
     told = [event["message"] for event in pieces.told("notice")]
     assert len(told) == 4 and "at a time" in told[0]  # 5, 3, 2, 1
     assert len(pieces.told("epoch")) == 3
