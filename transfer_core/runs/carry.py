@@ -24,7 +24,7 @@ from transfer_core.files import write_json
 from transfer_core.i18n import _
 from transfer_core.runs import control
 from transfer_core.runs.events import EventReader, EventWriter, make_reserve
-from transfer_core.runs.process import is_alive, write_worker
+from transfer_core.runs.process import began, is_alive, write_worker
 from transfer_core.runs.work import Work
 
 log = logging.getLogger("transfer_core.worker")
@@ -89,10 +89,11 @@ class Carrier:
             events.write("run_started")
 
 
-def main(open_work: Callable[[], Work], carry_out: Callable[[Carrier], dict[str, Any] | None]) -> int:
+def main(open_work: Callable[[], Work], carry_out: Callable[[Carrier], dict[str, Any] | None], after: float | None = None) -> int:
     """Have `carry_out` do the work, unless another process does; it gives a report, or None when it was asked to stop.
 
-    The exit code of the process: 0, or 2 when the work failed or was not this process's to do.
+    With `after`, the process that came before this one is to be the one that began then (0: none): where another carried the work
+    since, this one makes way. The exit code of the process: 0, or 2 when the work failed or was not this process's to do.
     """
     _open_log()
     try:
@@ -102,6 +103,9 @@ def main(open_work: Callable[[], Work], carry_out: Callable[[Carrier], dict[str,
             log.error("Another process is at work on this; this one makes way for it.")
             return 2
         try:
+            if after is not None and began(work.folder) != after:
+                log.error("Another process was at work on this meanwhile; this one makes way for it.")
+                return 2
             return _carry(work, carry_out)
         finally:
             lock.release()

@@ -43,6 +43,15 @@ def resume(run: Run) -> None:
     _launch(run, ["--resume"])
 
 
+def carry_on(run: Run, after: float) -> None:
+    """Begin or resume a run, unless another process carried it since the one that began at `after` (0: none); for the queue.
+
+    Returns once its process lives, or another one does. Raises RunError (not-started), StorageError.
+    """
+    _have_way_made(run)
+    start_process(run, [*worker_command(run), "--after", str(after)])
+
+
 def stop(run: Run) -> None:
     """Ask the run to stop where it is; it can be resumed. Raises RunError when it is not at work."""
     _ask(run, "stop")

@@ -1,4 +1,7 @@
-"""The process of a run: `python -m transfer_core.runs.worker RUN_FOLDER [--resume]`. Exits with 0, or 2 when the run failed."""
+"""The process of a run: `python -m transfer_core.runs.worker RUN_FOLDER [--resume] [--after TIME]`.
+
+Exits with 0, or 2 when the run failed or was another process's to carry.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="transfer_core.runs.worker")
     parser.add_argument("run", type=Path)
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--after", type=float)
     options = parser.parse_args(arguments)
-    return carry.main(lambda: Run(options.run), lambda carrier: _train(carrier, options.resume))
+    return carry.main(lambda: Run(options.run), lambda carrier: _train(carrier, options.resume), options.after)
 
 
 def _train(carrier: carry.Carrier, resume: bool) -> dict[str, Any] | None:
