@@ -95,6 +95,7 @@ def _top(run: Run, state: RunState) -> None:
         "starting": _("Training is starting"),
         "running": _("Training"),
         "stopped": _("Training was stopped"),
+        "paused": _("Training is paused"),
         "finished": _("Your model is ready"),
         "failed": _("Training could not go on"),
         "died": _("Training was interrupted"),

@@ -49,6 +49,8 @@ def conclude(run: Run, state: RunState, as_json: bool) -> int:
         return 0
     if state.status == "stopped":
         raise RunError(_("Stopped."), code="stopped", file=run.folder, fix=_resume_with(run))
+    if state.status == "paused":
+        raise RunError(_("Paused."), code="paused", file=run.folder, fix=_resume_with(run))
     raise state.error or RunError(_("The run failed."), file=run.log_file)
 
 

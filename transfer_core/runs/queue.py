@@ -20,7 +20,7 @@ from transfer_core.files import read_json, write_json
 from transfer_core.i18n import _
 from transfer_core.places import own_folder
 from transfer_core.processes import lives
-from transfer_core.runs import control
+from transfer_core.runs import control, extension
 from transfer_core.runs.folder import FILE as RUN_FILE
 from transfer_core.runs.folder import Run
 from transfer_core.runs.process import began, read_worker
@@ -61,7 +61,7 @@ def add(run: Run, first: bool = False) -> None:
     state = read_state(run)
     if state.alive and not (state.ended and gone(run)):
         raise RunError(_("This run is at work already."), code="already-running", file=run.folder)
-    if state.status == "finished":
+    if state.status == "finished" and not run.reopened():
         raise RunError(
             _("This run is finished."), code="already-finished", file=run.folder, fix=_("Make a copy of it to train again.")
         )
@@ -107,6 +107,8 @@ def cancel(run: Run) -> None:
     """Have a waiting run wait no more; it stays as it is and can be queued again. Raises RunError when it does not wait."""
     with changing() as entries:
         entries.remove(_waiting(run, entries))
+        if read_state(run).status == "finished":
+            extension.withdraw(run.folder)
 
 
 def claim(device: str) -> Entry | None:
