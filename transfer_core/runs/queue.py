@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
@@ -26,6 +26,9 @@ from transfer_core.runs.folder import Run
 from transfer_core.runs.process import began, read_worker
 from transfer_core.runs.starting import gone
 from transfer_core.runs.state import read_state
+
+if TYPE_CHECKING:
+    from transfer_core.training.settings import RunSettings
 
 SCHEMA = 1
 FILE = "queue.json"
@@ -65,7 +68,7 @@ def add(run: Run, first: bool = False) -> None:
         raise RunError(
             _("This run is finished."), code="already-finished", file=run.folder, fix=_("Make a copy of it to train again.")
         )
-    device = device_of(run)
+    device = device_for(run.settings)
     with changing() as entries:
         waiting = [entry for entry in entries if not entry.begun]
         mine = next((entry for entry in waiting if entry.folder == run.folder), None)
@@ -135,10 +138,9 @@ def drop(entry: Entry) -> None:
         entries[:] = [other for other in entries if other != entry]
 
 
-def device_of(run: Run) -> str:
-    """Where the run will train: what its settings say, or what this computer has; raises SettingsError."""
-    device = run.settings.device
-    return usual_device() if device == "auto" else device
+def device_for(settings: RunSettings) -> str:
+    """Where a run of these settings will train: what they say, or what this computer has."""
+    return usual_device() if settings.device == "auto" else settings.device
 
 
 @contextmanager
