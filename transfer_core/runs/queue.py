@@ -96,6 +96,16 @@ def find(run: Run) -> Entry | None:
     return next((entry for entry in order() if entry.folder == run.folder), None)
 
 
+def place(run: Run) -> int | None:
+    """The place of the run among all that wait, from 1; None where it does not wait."""
+    return next((number for number, entry in enumerate(order(), 1) if entry.folder == run.folder), None)
+
+
+def is_begun(entry: Entry) -> bool:
+    """Whether this very turn is being started or had."""
+    return replace(entry, begun=True) in _read()
+
+
 def move(run: Run, place: int) -> None:
     """Put a waiting run to this place among those that wait, from 0; raises RunError when it does not wait."""
     with changing() as entries:
