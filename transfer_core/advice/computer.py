@@ -109,6 +109,13 @@ def usual_device() -> Literal["cpu", "cuda"]:
     return "cuda" if torch is not None and torch.cuda is not False and _gpus() else "cpu"
 
 
+@cache
+def card_without_torch() -> bool:
+    """Whether there is a graphics card that the installed torch is not built for."""
+    torch = _build("torch")
+    return torch is not None and torch.cuda is False and bool(_gpus())
+
+
 def missing_packages(versions: dict[str, str | None]) -> Iterable[Problem]:
     """A problem for each package that is not installed."""
     for name, version in versions.items():
