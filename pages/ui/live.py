@@ -13,7 +13,9 @@ from pages.ui.words import plain
 from transfer_core.i18n import _
 from transfer_core.runs import control, launch, queue
 from transfer_core.runs.folder import Run
+from transfer_core.runs.memory import memory_of
 from transfer_core.runs.phases import phase_title
+from transfer_core.runs.placing import placing
 from transfer_core.runs.state import RunState
 
 TICK = 1.0  # seconds
@@ -34,6 +36,7 @@ def _live(run: Run, known: str, waited: bool) -> None:
         st.rerun()
     if state.status in watch.ACTIVE:
         progress.bar(state, epochs)
+        st.caption(" · ".join(where(run)))
         _phases(state)
         buttons(run, state)
     charts.curves(state.history.epochs, epochs, f"curves-{run.id}")
@@ -51,6 +54,19 @@ def _phases(state: RunState) -> None:
         lines.append(f"{icon} {plain(phase_title(name))}{took}")
     if lines:
         st.caption("  \n".join(lines))
+
+
+def where(run: Run) -> list[str]:
+    """The device with the reason for it, and the memory in use."""
+    found = placing(run)
+    device = _("Graphics card") if found.device == "cuda" else _("Processor")
+    parts = [_("{device}: {reason}").format(device=device, reason=plain(found.reason))]
+    memory = memory_of(run, found.device)
+    if memory is not None:
+        parts.append(_("{size} of memory").format(size=words.size(memory.computer)))
+        if memory.card is not None:
+            parts.append(_("{size} on the graphics card").format(size=words.size(memory.card)))
+    return parts
 
 
 def buttons(run: Run, state: RunState) -> None:
