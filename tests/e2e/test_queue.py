@@ -64,7 +64,7 @@ def test_queued_moved_cancelled_and_done_with_the_page_closed(
     other.button("Cancel").first.click()
     eventually(lambda: waiting() == [fourth.id, third.id])
     visitor.page.get_by_text("Waiting, place 2").wait_for()
-    visitor.page.wait_for_function("[...document.querySelectorAll('button')].filter(b => b.innerText == 'Cancel').length == 2")
+    eventually(lambda: visitor.button("Cancel").count() == 2)
 
     for each in (visitor, other):
         each.page.close()
@@ -81,11 +81,11 @@ def test_queued_moved_cancelled_and_done_with_the_page_closed(
     again.heading("Your model is ready")
 
 
-def test_duplicated_with_changes(visitor: Visitor, shapes: Project) -> None:
+def test_duplicated_with_changes(visitor: Visitor, shapes: Project, eventually: Callable[..., Any]) -> None:
     run = create_run(shapes, RunSettings(plan="custom", epochs=77, freeze="all"))
     visitor.open("Runs", project=shapes.folder.name)
     visitor.button("More").click()
     visitor.page.get_by_text("Duplicate with changes").click()
     visitor.heading("Train")
-    assert visitor.page.get_by_label("Epochs").input_value() == "77"
+    eventually(lambda: visitor.page.get_by_label("Epochs").input_value() == "77")
     assert [each.id for each in list_runs(shapes.folder)] == [run.id], "nothing is made before it is begun"
