@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from transfer_core.evaluation.results import Results
 
 _HEIGHT = 280
+_NAME_HEIGHT = 20  # pixels: in a narrow chart of several trainings, each name takes a line of its own
 _MOST_POINTS = 500  # of a curve: more can't be told apart
 _CELLS_WITH_NUMBERS = 15  # classes up to which a matrix has its counts written in
 COLOURS = ("#2a9d8a", "#e07a3f", "#6a8be0", "#b565c9")  # readable on light and dark, and told apart by most eyes
@@ -37,7 +38,7 @@ def curves(epochs: Sequence[dict[str, Any]], planned: int, key: str) -> None:
     """Draw loss and accuracy by epoch of those `planned`, on the pictures learned from and on those checked with, and the rate."""
     if not epochs:
         return
-    with st.grid("auto", min_column_width=280):
+    with st.grid("auto", min_column_width=240):
         with st.container(gap="xsmall"):
             st.markdown("**" + _("Right answers") + "**")
             st.caption(_("Should rise. If only the learning line rises, it is learning by heart."))
@@ -80,7 +81,7 @@ def overlaid(lines: Sequence[Line], key: str) -> None:
         return
     titles = {"accuracy": _("Right answers"), "loss": _("Loss"), "rate": _("Learning rate")}
     st.caption(_("Whole lines: on pictures for checking. Dotted lines: on those learned from."))
-    with st.grid("auto", min_column_width=280):
+    with st.grid("auto", min_column_width=240):
         for what, title in titles.items():
             with st.container(gap="xsmall"):
                 st.markdown(f"**{title}**")
@@ -113,7 +114,7 @@ def _overlay(lines: Sequence[Line], what: str, key: str) -> None:
             )
             if not named:
                 last.append(f"{line.name} {_number(values[-1], what)}")
-    lay_out(figure, _HEIGHT)
+    lay_out(figure, _HEIGHT + _NAME_HEIGHT * len(lines))
     legend = {"orientation": "h", "y": 1.02, "x": 0, "yanchor": "bottom"}
     figure.update_layout(uirevision=key, xaxis_title=_("Epoch"), legend=legend)
     _scale(figure, what)

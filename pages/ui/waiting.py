@@ -98,12 +98,13 @@ def _waiting(project: Project, run: Run, number: int, count: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         left = _left_words(_left(run))
         st.markdown(f"{number + 1}\\. **{_name(project, run)}** · {left}", width="stretch")
-        if number > 0:
-            _button(run, "front", _("To the front"), lambda: queue.move(run, 0))
-            _button(run, "up", _("Up"), lambda: queue.move(run, number - 1))
-        if number < count - 1:
-            _button(run, "down", _("Down"), lambda: queue.move(run, number + 1))
-        _button(run, "cancel", _("Cancel"), lambda: queue.cancel(run))
+        with st.container(horizontal=True, width="content", gap="small"):  # so that they wrap together
+            if number > 0:
+                _button(run, "front", _("To the front"), lambda: queue.move(run, 0))
+                _button(run, "up", _("Up"), lambda: queue.move(run, number - 1))
+            if number < count - 1:
+                _button(run, "down", _("Down"), lambda: queue.move(run, number + 1))
+            _button(run, "cancel", _("Cancel"), lambda: queue.cancel(run))
 
 
 def _button(run: Run, what: str, label: str, change: Callable[[], None]) -> None:

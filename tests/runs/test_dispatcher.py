@@ -15,12 +15,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+from transfer_core.data.project import Project
 from transfer_core.errors import RunError
 from transfer_core.processes import child_environment
 from transfer_core.runs import dispatcher, launch, queue
 from transfer_core.runs.events import EventReader
-from transfer_core.runs.folder import Run, read_state
+from transfer_core.runs.folder import Run, create_run, read_state
 from transfer_core.runs.process import is_alive, read_worker
+from transfer_core.training.settings import RunSettings
 
 MakeRun = Callable[..., Run]
 FAKE = [sys.executable, str(Path(__file__).with_name("fake_dispatcher.py"))]
@@ -82,6 +84,18 @@ def test_at_once_where_nothing_is_at_work_and_else_in_turn(make_run: MakeRun) ->
     assert_each_ran_once_and_alone(runs)
     began = [EventReader(run.events_file).read()[1]["time"] for run in runs]
     assert began[0] < began[2] < began[1]
+
+
+def test_each_device_has_a_run_at_work(make_run: MakeRun, project: Project) -> None:
+    card = [create_run(project, RunSettings(plan="custom", backbone="fake", epochs=1000, device="cuda")) for _ in range(2)]
+    dispatcher.submit(make_run(epochs=1000))
+    for run in card:
+        dispatcher.submit(run)
+    assert {entry.device for entry in queue.at_work()} == {"cpu", "cuda"}
+    assert [entry.folder for entry in queue.order()] == [card[1].folder]
+    queue.cancel(card[1])
+    launch.stop(card[0])
+    until(lambda: not is_alive(card[0]))
 
 
 def test_nobody_stays_when_none_waits(make_run: MakeRun) -> None:
