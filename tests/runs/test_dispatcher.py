@@ -127,10 +127,21 @@ def test_killed_between_any_two_steps(make_run: MakeRun, steps: int) -> None:
     second = begin_dispatcher("--kill-after", str(steps))
     assert second.wait(60) in (0, -signal.SIGKILL)
     dispatcher.ensure_dispatcher()
-    if not queue.order():
-        dispatcher.start_due()  # what a page does whose dispatcher has nothing that waits
     until(lambda: all_done(runs))
     assert_each_ran_once_and_alone(runs)
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_the_last_turn_is_not_lost_with_its_starter(make_run: MakeRun, steps: int) -> None:
+    """Nothing waits any more, and nothing is at work: only the mark says that a run is to be carried."""
+    run = make_run(epochs=2)
+    queue.add(run)
+    assert begin_dispatcher("--kill-after", str(steps)).wait(60) == -signal.SIGKILL
+    assert queue.order() == []
+    dispatcher.ensure_dispatcher()
+    until(lambda: all_done([run]))
+    assert_each_ran_once_and_alone([run])
+    until(lambda: not queue.stranded())
 
 
 def test_killed_at_odd_moments(make_run: MakeRun) -> None:

@@ -93,7 +93,9 @@ def test_one_at_a_time_on_each_device(make_run: MakeRun) -> None:
     entry = queue.claim("cpu")
     assert entry and entry.begun and entry.folder == first.folder
     assert queue.claim("cpu") == entry, "begun without a sign of life: its starter was killed"
-    assert queue.claim("cuda") is None
+    assert queue.claim("cuda") is None and queue.stranded()
+    with queue.starting():
+        assert not queue.stranded(), "it is being started just now"
     launch.carry_on(first, entry.after)
     assert queue.claim("cpu") is None and [each.folder for each in queue.at_work()] == [first.folder]
     launch.follow(first, lambda event: None)

@@ -52,7 +52,7 @@ def start_due() -> dict[Path, TransferError]:
 
 def ensure_dispatcher() -> None:
     """Have a dispatcher at work where runs wait. Cheap where none do: for pages and commands, whenever they look at the queue."""
-    if not queue.order():
+    if not queue.order() and not queue.stranded():
         return
     try:
         with _only_one():

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from transfer_core.advice.computer import usual_device
 from transfer_core.errors import RunError, newer_schema
@@ -89,6 +89,17 @@ def order() -> list[Entry]:
 def at_work() -> list[Entry]:
     """Those that had their turn and whose process lives."""
     return [entry for entry in _read() if entry.begun and _there(entry) and entry.at_work]
+
+
+def stranded() -> bool:
+    """Whether a turn was begun by somebody who was killed before the run's process lived."""
+    if all(not entry.begun or entry.had for entry in _read()):
+        return False
+    try:
+        with starting().acquire(timeout=0):
+            return any(entry.begun and not entry.had and _there(entry) for entry in _read())
+    except Timeout:  # it is being started right now
+        return False
 
 
 def find(run: Run) -> Entry | None:
