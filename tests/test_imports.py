@@ -44,6 +44,8 @@ WITH_TORCH = (
     "transfer_core.features.boundary",
     "transfer_core.features.logistic",
     "transfer_core.images.augment",
+    "transfer_core.images.looks",
+    "transfer_core.images.preview",
     "transfer_core.models.heads",
     "transfer_core.models.transfer_model",
     "transfer_core.training",

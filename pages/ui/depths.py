@@ -23,7 +23,7 @@ def fitting(project: Project, settings: RunSettings, info: BackboneInfo) -> RunS
     """The settings with a depth that this backbone has; where theirs is none, that is said and the draft is changed."""
     key = f"too deep of {project.folder}"
     try:
-        settings.check_depth(info)
+        settings.check_fit(info)
     except SettingsError:
         st.session_state[key] = (info.name, settings.freeze)
         settings = drafts.change(project, freeze=FALLBACK)

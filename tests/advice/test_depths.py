@@ -47,7 +47,7 @@ def test_every_backbone_has_depths_that_the_settings_take(name: str) -> None:
     assert seconds == sorted(seconds, reverse=True) and seconds[-1] > 0
     assert sum(bool(depth.wise) for depth in found) == 1
     for depth in found:
-        RunSettings(plan="custom", backbone=name, freeze=depth.freeze).check_depth(info)
+        RunSettings(plan="custom", backbone=name, freeze=depth.freeze).check_fit(info)
         assert in_words(depth.frozen, len(info.stages)) == depth.freeze
 
 
@@ -109,9 +109,9 @@ def test_rules_go_up() -> None:
 
 def test_more_stages_than_there_are_is_a_problem_of_the_settings() -> None:
     info = backbone_info("resnet18")
-    RunSettings(plan="custom", freeze=5).check_depth(info)
-    RunSettings(plan="quick", freeze=6).check_depth(info)
-    RunSettings(plan="custom", freeze=6).check_depth(replace(info, stages=()))
+    RunSettings(plan="custom", freeze=5).check_fit(info)
+    RunSettings(plan="quick", freeze=6).check_fit(info)
+    RunSettings(plan="custom", freeze=6).check_fit(replace(info, stages=()))
     with pytest.raises(SettingsError) as caught:
-        RunSettings(plan="custom", freeze=6).check_depth(info)
+        RunSettings(plan="custom", freeze=6).check_fit(info)
     assert caught.value.message.startswith("freeze:") and caught.value.fix and "5" in caught.value.message

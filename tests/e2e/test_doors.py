@@ -71,6 +71,7 @@ def test_a_zip_and_then_more(
     visitor.page.get_by_label("Folder, zip or CSV to add").fill(str(flat))
     visitor.page.keyboard.press("Enter")
     visitor.page.get_by_text("circle (3), triangle (3)").last.wait_for()
+    visitor.settle()
     visitor.button("Add these pictures").click()
     visitor.page.get_by_text("16", exact=True).first.wait_for()
     project = Project.open(app.home / "packed shapes")

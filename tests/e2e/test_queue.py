@@ -24,7 +24,7 @@ TRAINING = 120  # seconds
 
 def draft(project: Project, **settings: Any) -> None:
     """Set the next training's settings, as the form does."""
-    settings = {"plan": "custom", "freeze": "all", "epochs": 2, "augment": False} | settings
+    settings = {"plan": "custom", "freeze": "all", "epochs": 2, "augmentation": "none"} | settings
     (project.folder / "draft.json").write_text(json.dumps(settings), encoding="utf-8")
 
 
@@ -78,6 +78,7 @@ def test_queued_moved_cancelled_and_done_with_the_page_closed(
     again.open("Train", project=shapes.folder.name, run=third.id)
     again.button("10 more epochs").click()
     eventually(lambda: read_state(third).status == "finished" and third.planned_epochs == 12, TRAINING)
+    assert [epoch["epoch"] for epoch in read_state(third).history.epochs] == list(range(1, 13))
     again.heading("Your model is ready")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.conftest import shape_picture
 from transfer_core.advice.findings import kept_findings
@@ -17,6 +18,8 @@ from transfer_core.backbones.catalogue import STARTER_FILE
 from transfer_core.data.project import Project
 from transfer_core.data.scan import scan
 from transfer_core.errors import BackboneError, DataError, ImageError, RunError, WeightsError
+from transfer_core.images.augmentation import PRESETS
+from transfer_core.runs import jobs
 from transfer_core.runs.job_kinds import KINDS, PhaseTeller
 
 Told = list[tuple[str, dict[str, Any]]]
@@ -118,6 +121,23 @@ def test_copies_are_told_as_plain_data(project: Project, tmp_path: Path, told: T
     assert json.loads(json.dumps(report)) == json.loads(json.dumps(report | {"missing": []})) and report["pictures"] == 30
     assert {path.name for path in (tmp_path / "copy").iterdir()} == {"train", "val", "test"}
     assert told[0] == ("phase", {"name": "copy"}) and told[-1][1]["done"] == 30
+
+
+def test_examples_lie_in_the_folder_of_their_job(project: Project, emit: Callable[..., None]) -> None:
+    """They go when it goes, and need neither a model nor features."""
+    arguments = {"project": str(project.folder), "augmentation": PRESETS["strong"].as_data(), "count": 4, "seed": 1}
+    with pytest.raises(RunError):
+        KINDS["preview"](arguments, emit, going_on)
+    job = jobs.create_job("preview", arguments, project.folder)
+    with pytest.raises(RunError) as stopped:
+        KINDS["preview"](job.arguments, emit, lambda: True)
+    assert stopped.value.code == "stopped"
+    report = KINDS["preview"](job.arguments, emit, going_on)
+    assert json.loads(json.dumps(report)) == report
+    assert [row["label"] for row in report["rows"]] == ["circle", "square", "triangle", "circle"]
+    files = [job.folder / name for row in report["rows"] for name in row["files"]]
+    assert len({file.read_bytes() for file in files}) == 4 * 6 and all(max(Image.open(file).size) <= 160 for file in files)
+    assert not (project.cache / "features").exists()
 
 
 def test_a_look_at_a_file_keeps_nothing(emit: Callable[..., None], tmp_path: Path) -> None:

@@ -1,20 +1,22 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
 
 from transfer_core.models.folder import Model
 from transfer_core.models.predict import Predictor
-from transfer_core.training import better, recipe, tail
+from transfer_core.training import better, recipe
 from transfer_core.training.context import Stopped
+from transfer_core.training.feeds import KeptFeed
 
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two epochs of two views."""
-    for module in (better, tail, recipe):
+    for module in (better, recipe):
         monkeypatch.setattr(module, "RECIPE", replace(recipe.RECIPE, epochs=2, views=2, rate=1e-3))
 
 
@@ -22,8 +24,8 @@ def always(monkeypatch: pytest.MonkeyPatch, amount: float) -> None:
     """Have the choice fall on `amount`, which real losses decide elsewhere."""
     chosen = better._choose
 
-    def choose(prepared, model, start, kept, val, classes):
-        _amount, logits = chosen(prepared, model, start, kept, val, classes)
+    def choose(*arguments):
+        _amount, logits = chosen(*arguments)
         return amount, logits
 
     monkeypatch.setattr(better, "_choose", choose)
@@ -58,11 +60,15 @@ def test_from_quick_to_trained_stages(pictures, run, monkeypatch) -> None:
         assert abs(max(each["probabilities"]) - prediction.confidence) < 2e-3
 
 
-@pytest.mark.parametrize(("rate", "epochs"), [(1.0, 2), (1e30, 1)])
-def test_what_proves_no_better_is_left(pictures, run, monkeypatch, rate: float, epochs: int) -> None:
+@pytest.mark.parametrize(("way", "epochs"), [("harms", 2), ("breaks down", 0)])
+def test_what_proves_no_better_is_left(pictures, run, monkeypatch, way: str, epochs: int) -> None:
     """Where training harms the held-out pictures, or its loss is no number any more, the model is the quick one to the bit, and told so."""
-    for module in (better, tail, recipe):
-        monkeypatch.setattr(module, "RECIPE", replace(module.RECIPE, rate=rate))
+    if way == "harms":
+        for module in (better, recipe):
+            monkeypatch.setattr(module, "RECIPE", replace(module.RECIPE, rate=1.0))
+    else:
+        logits = KeptFeed.logits
+        monkeypatch.setattr(KeptFeed, "logits", lambda *arguments: logits(*arguments) * math.nan)
     folder = pictures(count=10)
     quick, ran = run(folder, "quick"), run(folder, "better", plan="better")
     quick.go()

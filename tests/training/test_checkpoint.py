@@ -9,7 +9,7 @@ import torch
 
 from transfer_core.errors import RunError, StorageError
 from transfer_core.training import checkpoint
-from transfer_core.training.checkpoint import Checkpoint, last_step, load_best, load_last, save
+from transfer_core.training.checkpoint import Checkpoint, last_step, load_best, load_good, load_last, save
 
 
 def state(epoch: int) -> Checkpoint:
@@ -51,10 +51,10 @@ def test_the_best_one_is_kept_and_the_others_are_not(tmp_path: Path) -> None:
     assert value(load_best(tmp_path)) == 2
     last = load_last(tmp_path)
     assert last is not None and value(last.tensors) == 4
-    assert files(tmp_path) == ["epoch-2.safetensors", "epoch-4.safetensors", "last.json"]
+    assert files(tmp_path) == ["last.json", "step-20.safetensors", "step-40.safetensors"]
     save(tmp_path, state(5), True)
     assert value(load_best(tmp_path)) == 5
-    assert files(tmp_path) == ["epoch-5.safetensors", "last.json"]
+    assert files(tmp_path) == ["last.json", "step-50.safetensors"]
 
 
 def test_the_first_is_the_best_so_far_whatever_it_says(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def _at_removal(patch: pytest.MonkeyPatch) -> None:
     unlink = Path.unlink
 
     def refuse(path: Path, missing_ok: bool = False) -> None:
-        if path.name.startswith("epoch"):
+        if path.name.startswith("step"):
             raise KeyboardInterrupt
         unlink(path, missing_ok)
 
@@ -113,7 +113,7 @@ def test_a_full_disk_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.M
     assert caught.value.code == "disk-full"
     last = load_last(tmp_path)
     assert last is not None and last.epoch == 1
-    assert files(tmp_path) == ["epoch-1.safetensors", "last.json"]
+    assert files(tmp_path) == ["last.json", "step-10.safetensors"]
 
 
 def test_what_a_killed_process_left_half_written_goes(tmp_path: Path) -> None:
@@ -121,14 +121,14 @@ def test_what_a_killed_process_left_half_written_goes(tmp_path: Path) -> None:
     save(tmp_path, state(1), True)
     (tmp_path / ".0123456789abcdef.partial").write_bytes(b"x" * 1000)
     save(tmp_path, state(2), True)
-    assert files(tmp_path) == ["epoch-2.safetensors", "last.json"]
+    assert files(tmp_path) == ["last.json", "step-20.safetensors"]
 
 
 @pytest.mark.parametrize("damage", ["no tensors", "cut tensors", "no json", "list", "empty"])
 def test_a_damaged_checkpoint_is_a_sentence(tmp_path: Path, damage: str) -> None:
     """A checkpoint that can't be read is a RunError that names a file, not whatever a parser raises."""
     save(tmp_path, state(1), True)
-    tensors, record = tmp_path / "epoch-1.safetensors", tmp_path / "last.json"
+    tensors, record = tmp_path / "step-10.safetensors", tmp_path / "last.json"
     if damage == "no tensors":
         tensors.unlink()
     elif damage == "cut tensors":
@@ -145,8 +145,39 @@ def test_the_record_says_its_version_and_names_no_way_out(tmp_path: Path) -> Non
     """A record can be upgraded later, and can't make us read a file elsewhere."""
     save(tmp_path / "c", state(1), True)
     record = json.loads((tmp_path / "c" / "last.json").read_text())
-    assert record["schema"] == 1
+    assert record["schema"] == 2
     save(tmp_path / "other", state(9), True)
-    (tmp_path / "c" / "last.json").write_text(json.dumps(record | {"tensors": "../other/epoch-9.safetensors"}))
+    (tmp_path / "c" / "last.json").write_text(json.dumps(record | {"tensors": "../other/step-90.safetensors"}))
     with pytest.raises(RunError):
         load_last(tmp_path / "c")
+
+
+def test_the_good_one_is_not_one_from_within_an_epoch(tmp_path: Path) -> None:
+    """What a broken loss goes back to stays the end of the last epoch, best or not; three sets of tensors at most."""
+    for step, (best, good) in enumerate([(True, True), (False, True), (False, False), (False, False)], 1):
+        save(tmp_path, state(step), best, good)
+    assert value(load_good(tmp_path).tensors) == 2 and load_good(tmp_path).values == state(2).values
+    assert value(load_best(tmp_path)) == 1
+    assert files(tmp_path) == ["last.json", "step-10.safetensors", "step-20.safetensors", "step-40.safetensors"]
+
+
+def test_a_record_of_the_first_version_is_read(tmp_path: Path) -> None:
+    """Runs that an earlier version stopped go on."""
+    save(tmp_path, state(1), True)
+    record = json.loads((tmp_path / "last.json").read_text())
+    del record["good"]
+    (tmp_path / "step-10.safetensors").rename(tmp_path / "epoch-1.safetensors")
+    old = record | {"schema": 1, "tensors": "epoch-1.safetensors", "best": "epoch-1.safetensors"}
+    (tmp_path / "last.json").write_text(json.dumps(old))
+    last = load_last(tmp_path)
+    assert last is not None and value(last.tensors) == 1 and last.values["step"] == 1
+    assert load_good(tmp_path).step == 10
+    save(tmp_path, state(2), False)
+    assert files(tmp_path) == ["epoch-1.safetensors", "last.json", "step-20.safetensors"]
+
+
+def test_the_step_that_is_gone_on_from_is_that_of_the_last_training(tmp_path: Path) -> None:
+    """A plan of several trainings keeps each in a folder of its own."""
+    save(tmp_path / "checkpoint" / "first", state(4), True)
+    save(tmp_path / "checkpoint" / "second", state(6), True)
+    assert last_step(tmp_path) == 60

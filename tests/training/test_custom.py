@@ -6,7 +6,6 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -18,10 +17,8 @@ from transfer_core.errors import BackboneError
 from transfer_core.models.folder import Model
 from transfer_core.models.predict import Predictor
 from transfer_core.models.transfer_model import TransferModel
-from transfer_core.training import custom
+from transfer_core.training import loop
 from transfer_core.training.context import Stopped
-from transfer_core.training.custom import build_optimiser, schedule, shuffled
-from transfer_core.training.settings import RunSettings
 
 CUSTOM = {"plan": "custom", "epochs": 2, "batch_size": 8, "learning_rate": 0.01}
 
@@ -93,7 +90,7 @@ def test_what_an_epoch_tells(pictures, run) -> None:
 
 def test_it_learns(pictures, run) -> None:
     """Told apart by colour alone, the shapes are learnt within a few epochs, and the loss falls."""
-    ran = run(pictures(count=10), plan="custom", freeze="none", epochs=6, batch_size=6, learning_rate=0.01, augment=False)
+    ran = run(pictures(count=10), plan="custom", freeze="none", epochs=6, batch_size=6, learning_rate=0.01, augmentation="none")
     report = ran.go()
     losses = [event["train_loss"] for event in ran.told("epoch")]
     assert losses[-1] < 0.6 * losses[0]
@@ -142,25 +139,25 @@ def test_the_model_answers_as_it_was_scored(pictures, run, freeze: str) -> None:
 
 def test_the_best_epoch_is_the_result(pictures, run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever later epochs make of it, the epoch with the smallest validation loss is handed over."""
-    score = custom.score
+    answers = loop.answers
     scored: list[int] = []
 
     def worse(*arguments) -> torch.Tensor:
         """Sure of the first class, whatever is shown, but in the second epoch."""
         scored.append(len(scored) + 1)
-        logits = score(*arguments)
+        logits = answers(*arguments)
         return logits if scored[-1] == 2 else torch.tensor([1000.0, 0.0, 0.0]).expand_as(logits)
 
-    monkeypatch.setattr(custom, "score", worse)
+    monkeypatch.setattr(loop, "answers", worse)
     ran = run(pictures(count=10), **CUSTOM | {"epochs": 4})
     ran.go()
     losses = [event["val_loss"] for event in ran.told("epoch")]
     assert min(losses) == losses[1]
-    folder = ran.folder / "checkpoint"
-    assert {path.name for path in folder.glob("epoch-*")} == {"epoch-2.safetensors", "epoch-4.safetensors"}
-    saved = {n: safetensors.torch.load_file(folder / f"epoch-{n}.safetensors")["model.target.weight"] for n in (2, 4)}
+    folder, steps = ran.folder / "checkpoint", [event["step"] for event in ran.told("epoch")]
+    assert {path.name for path in folder.glob("step-*")} == {f"step-{steps[n]}.safetensors" for n in (1, 3)}
+    saved = [safetensors.torch.load_file(folder / f"step-{steps[n]}.safetensors")["model.target.weight"] for n in (1, 3)]
     head = safetensors.torch.load_file(ran.model / "model.safetensors")["head.weight"]
-    assert torch.equal(saved[2], head) and not torch.equal(saved[4], head)
+    assert torch.equal(saved[0], head) and not torch.equal(saved[1], head)
 
 
 def test_at_first_every_class_is_as_likely(pictures, run) -> None:
@@ -184,7 +181,7 @@ def test_without_anything_held_out(pictures, run) -> None:
     report = ran.go()
     assert report["val"] is None and report["test"] is None
     assert [event["val_loss"] for event in ran.told("epoch")] == [None, None]
-    assert json.loads((ran.folder / "checkpoint" / "last.json").read_text())["best"] == "epoch-2.safetensors"
+    assert json.loads((ran.folder / "checkpoint" / "last.json").read_text())["best"].startswith("step-")
 
 
 def test_a_last_batch_of_one(pictures, run) -> None:
@@ -204,44 +201,6 @@ def test_the_seed_decides(pictures, run) -> None:
         ran.go()
     assert same_bits(runs[0].model, runs[1].model) == ["model.onnx", "model.safetensors"]
     assert same_bits(runs[0].model, runs[2].model) == []
-
-
-def test_the_schedule_warms_up_and_comes_down() -> None:
-    """From small to the full rate within a twentieth, then smoothly to zero; never negative, also for a single step."""
-    factors = [schedule(200)(step) for step in range(201)]
-    assert factors[0] == pytest.approx(0.1) and factors[9] == pytest.approx(1.0)
-    assert max(factors) <= 1.0 and min(factors) >= 0
-    assert factors[10:] == sorted(factors[10:], reverse=True)
-    assert factors[200] == pytest.approx(0, abs=1e-6)
-    for steps in (1, 2, 3):
-        assert all(0 <= schedule(steps)(step) <= 1 for step in range(steps + 1))
-        assert schedule(steps)(0) > 0
-
-
-def test_an_epoch_sees_every_picture_once() -> None:
-    """Shuffled, cut into batches, none left out and none twice, and drawn from the generator alone."""
-    order = list(shuffled(23, 5, torch.Generator().manual_seed(1)))
-    assert [len(batch) for batch in order] == [5, 5, 5, 5, 3]
-    assert sorted(np.concatenate(order)) == list(range(23))
-    again = shuffled(23, 5, torch.Generator().manual_seed(1))
-    assert all(np.array_equal(one, other) for one, other in zip(order, again, strict=True))
-    other = np.concatenate(list(shuffled(23, 5, torch.Generator().manual_seed(2))))
-    assert not np.array_equal(np.concatenate(order), other)
-
-
-def test_the_optimisers_groups(kept) -> None:
-    """The head at the full rate, the backbone at a tenth; norms and biases don't decay; what is frozen is in no group."""
-    model = TransferModel(load_backbone(kept).freeze("last-stage"), 4)
-    optimiser = build_optimiser(model, RunSettings(learning_rate=0.02))
-    places = {id(p): group for group in optimiser.param_groups for p in group["params"]}
-    assert len(places) == sum(parameter.requires_grad for parameter in model.parameters())
-    for name, parameter in model.named_parameters():
-        if not parameter.requires_grad:
-            assert id(parameter) not in places
-            continue
-        group = places[id(parameter)]
-        assert group["lr"] == pytest.approx(0.002 if name.startswith("source.") else 0.02)
-        assert (group["weight_decay"] > 0) == (parameter.ndim > 1), name
 
 
 @pytest.mark.parametrize("head", ["linear", "logistic", "mlp", "cosine", "prototype"])

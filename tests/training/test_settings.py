@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from transfer_core.errors import SettingsError
-from transfer_core.training.settings import RunSettings
+from transfer_core.images.augmentation import PRESETS, RANGES, Augmentation
+from transfer_core.training.settings import RunSettings, fields_of
 
 
 def test_settings_come_back_from_their_file(tmp_path: Path) -> None:
@@ -19,7 +21,9 @@ def test_settings_come_back_from_their_file(tmp_path: Path) -> None:
         epochs=3,
         learning_rate=3e-5,
         batch_size=7,
-        augment=False,
+        augmentation="medical",
+        mirror=False,
+        rotate=12.5,
         device="cpu",
         threads=2,
         seed=2**31 - 1,
@@ -29,6 +33,8 @@ def test_settings_come_back_from_their_file(tmp_path: Path) -> None:
     assert RunSettings.read(file) == settings
     lines = file.read_text(encoding="utf-8").splitlines()
     for name, field in RunSettings.model_fields.items():
+        if getattr(settings, name) is None:
+            continue
         place = next(number for number, line in enumerate(lines) if line.startswith(f"{name} = "))
         assert lines[place - 1] == f"# {field.description}"
     RunSettings().write(file)
@@ -60,10 +66,12 @@ def test_all_problems_are_told_at_once() -> None:
         {"epochs": 0},
         {"epochs": 1001},
         {"learning_rate": 0},
-        {"learning_rate": 1.5},
+        {"learning_rate": 10.5},
         {"learning_rate": float("nan")},
         {"learning_rate": float("inf")},
-        {"batch_size": 1},
+        {"batch_size": -1},
+        {"average": 1},
+        {"rotate": 181},
         {"threads": -1},
         {"seed": 2**31},
         {"device": "tpu"},
@@ -80,8 +88,31 @@ def test_out_of_range(values: dict[str, object]) -> None:
 
 def test_texts_from_the_command_line_are_understood() -> None:
     """`--set key=value` hands over text."""
-    settings = RunSettings.check({"epochs": "7", "learning_rate": "1e-4", "augment": "false", "seed": "3"})
-    assert (settings.epochs, settings.learning_rate, settings.augment, settings.seed) == (7, 1e-4, False, 3)
+    settings = RunSettings.check({"epochs": "7", "learning_rate": "1e-4", "mirror": "false", "seed": "3"})
+    assert (settings.epochs, settings.learning_rate, settings.mirror, settings.seed) == (7, 1e-4, False, 3)
+
+
+@pytest.mark.parametrize(("given", "augmentation"), [(True, "gentle"), (False, "none"), ("false", "none"), ("true", "gentle")])
+def test_files_of_earlier_versions_are_read(given: object, augmentation: str) -> None:
+    """`augment` said only whether pictures are varied."""
+    assert RunSettings.check({"augment": given}).augmentation == augmentation
+
+
+def test_switches_go_over_the_preset() -> None:
+    """What is set singly holds, the rest is the preset's; nothing set is the preset."""
+    assert RunSettings(augmentation="medical").varied == PRESETS["medical"]
+    varied = RunSettings(augmentation="medical", mirror=False, rotate=20).varied
+    assert (varied.mirror, varied.rotate, varied.light) == (False, 20, PRESETS["medical"].light)
+
+
+def test_every_switch_is_a_setting() -> None:
+    """Whatever an augmentation can do can be set by hand, within the same limits."""
+    assert {field.name for field in fields(Augmentation)} == set(fields_of("switches"))
+    for name, (least, most) in RANGES.items():
+        for value in (least, most):
+            assert getattr(RunSettings.check({name: value}), name) == value
+        with pytest.raises(SettingsError):
+            RunSettings.check({name: most + 1})
 
 
 @pytest.mark.parametrize("content", [None, b"epochs = ", b"\xff\xfe", b"epochs = 'many'", b"[section]\nx = 1"])

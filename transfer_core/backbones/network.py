@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision import models
 
 from transfer_core.backbones.catalogue import STARTER, BackboneInfo, backbone_info
-from transfer_core.backbones.stages import FAMILIES, Stage, stages_from, stages_of
+from transfer_core.backbones.stages import FAMILIES, Stage, stages_from, stages_of, takes_one_size
 from transfer_core.backbones.weights import KeptWeights, read_kept
 from transfer_core.errors import BackboneError, WeightsError
 from transfer_core.i18n import _
@@ -293,7 +293,7 @@ def load_backbone(kept: KeptWeights) -> Backbone:
 
 def check_size(info: BackboneInfo, size: int) -> None:
     """Raise BackboneError unless pictures of `size` pixels a side can be looked at."""
-    if size != info.crop and _one_size(info):
+    if size != info.crop and takes_one_size(info):
         raise BackboneError(
             _("{backbone} takes pictures of exactly {size} pixels.").format(backbone=info.name, size=info.crop),
             code="size-not-possible",
@@ -311,9 +311,4 @@ def check_size(info: BackboneInfo, size: int) -> None:
 def smallest_size(info: BackboneInfo) -> int:
     """The least side in pixels of a picture that the network can look at."""
     family = FAMILIES.get(info.family)
-    return info.crop if _one_size(info) else (family and family.smallest) or max(info.minimum_size, 32)
-
-
-def _one_size(info: BackboneInfo) -> bool:
-    # Of networks without a table nothing is known but that they take the size they were made for.
-    return info.family not in FAMILIES or FAMILIES[info.family].one_size
+    return info.crop if takes_one_size(info) else (family and family.smallest) or max(info.minimum_size, 32)

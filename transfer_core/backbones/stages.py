@@ -246,3 +246,9 @@ FAMILIES: dict[str, Family] = {
         _quarters((EMBED, "encoder.dropout"), "encoder.layers", ("encoder.ln", FIRST_TOKEN)), one_size=True
     ),
 }
+
+
+def takes_one_size(info: BackboneInfo) -> bool:
+    """Whether the network looks at pictures of its own size alone."""
+    # Of networks without a table nothing is known but that they take the size they were made for.
+    return info.family not in FAMILIES or FAMILIES[info.family].one_size

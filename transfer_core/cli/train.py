@@ -93,7 +93,7 @@ def check_settings(settings: RunSettings) -> None:
     from transfer_core.backbones.catalogue import backbone_info
     from transfer_core.backbones.inspection import is_brought
 
-    settings.check_depth(backbone_info(settings.backbone))
+    settings.check_fit(backbone_info(settings.backbone))
     if settings.weights is not None and not is_brought(Path(settings.weights)):
         raise SettingsError(
             _("The weights {file} are not there.").format(file=settings.weights),

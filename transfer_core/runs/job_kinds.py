@@ -13,7 +13,9 @@ from transfer_core.backbones.weights import fetch
 from transfer_core.data.project import Project
 from transfer_core.errors import RunError
 from transfer_core.i18n import _
+from transfer_core.images.augmentation import Augmentation
 from transfer_core.processes import usable_cores
+from transfer_core.runs.jobs import find_job
 from transfer_core.runs.last_backbone import weights_at_hand, weights_of_last_run
 from transfer_core.training.context import Stopped
 
@@ -133,6 +135,26 @@ def copy_pictures(arguments: dict[str, Any], emit: Emit, should_stop: ShouldStop
     return _as_asked(emit, should_stop, work).as_data()
 
 
+def show_examples(arguments: dict[str, Any], emit: Emit, should_stop: ShouldStop) -> dict[str, Any]:
+    """Examples of the `augmentation` in `arguments`, on `count` pictures of `project`, drawn from `seed`: as JPEGs in the job's own folder.
+
+    The report has a row a picture: its class and the names of its files, the picture as it is first. Raises DataError, RunError (stopped).
+    """
+    from transfer_core.advice.examples import make_examples
+    from transfer_core.backbones.catalogue import backbone_info
+
+    project = Project.open(Path(str(arguments["project"])))
+    job = find_job("preview", arguments, project.folder)
+    if job is None:
+        raise RunError(_("There is no job that asks for these examples."), code="no-job")
+    # What the last training looked at: its pixels are decoded already.
+    view = backbone_info(weights_at_hand(project.folder).backbone).view
+    augmentation, count, seed = Augmentation.from_data(arguments["augmentation"]), int(arguments["count"]), int(arguments["seed"])
+    work = partial(make_examples, project, view, augmentation, count, seed, job.folder / "examples")
+    drawn = _unless_stopped(should_stop, lambda checkpoint: work(checkpoint=checkpoint))
+    return {"rows": [{"label": label, "files": [f"examples/{file.name}" for file in files]} for label, files in drawn]}
+
+
 def _as_asked(emit: Emit, should_stop: ShouldStop, work: Callable[[Tell, Checkpoint], T]) -> T:
     """What `work(tell, checkpoint)` comes to, its progress told with the time left; raises RunError (stopped) once it is asked to stop."""
     phases = PhaseTeller(emit)
@@ -205,6 +227,7 @@ KINDS: dict[str, Kind] = {
     "fetch": fetch_weights,
     "inspect": inspect_file,
     "map": draw_map,
+    "preview": show_examples,
     "timm": prepare_timm,
 }
 

@@ -64,7 +64,7 @@ def usual_seconds(run: Run, epochs_done: int = 0) -> float | None:
 def _scaled(run: Run, other: Run, report: dict[str, Any], epochs_done: int) -> float | None:
     seconds = report.get("seconds") or {}
     total, train = seconds.get("total"), seconds.get("train")
-    if total is None or train is None or run.settings.plan != "custom":
+    if total is None or train is None or run.settings.plan != "custom" or run.settings.steps or run.settings.minutes:
         return None if total is None else float(total)
     # What was added to that one later it has told of in one report only: the last, with the seconds of its last process.
     epochs = (extension.taken(other.folder) or (other.settings.planned_epochs,))[-1]
@@ -74,5 +74,7 @@ def _scaled(run: Run, other: Run, report: dict[str, Any], epochs_done: int) -> f
 
 def _kind(run: Run) -> tuple[Any, ...]:
     settings = run.settings
-    own = (settings.freeze, settings.augment) if settings.plan == "custom" else ()
-    return settings.plan, settings.backbone, settings.device, *own
+    if settings.plan != "custom":
+        return settings.plan, settings.backbone, settings.device
+    limits = (settings.steps, settings.minutes)
+    return settings.plan, settings.backbone, settings.device, settings.freeze, settings.augmentation, settings.image_size, *limits

@@ -50,10 +50,10 @@ def _train(carrier: carry.Carrier, resume: bool) -> carry.Result:
     try:
         context.stop_if_asked()
         return {"run": str(run.folder), "model": str(run.model_folder), **execute(context)}
-    except Stopped:
-        return "stop"
     except Paused:
         return "pause"
+    except Stopped:
+        return "stop"
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from transfer_core.errors import RunError
@@ -25,6 +26,9 @@ class Choices:
     digest: str  # of the backbone's parameters: a run never goes on from others than it began with
     size: int  # pixels a side that the network sees
     resize: int
+    batch: int = 32
+    precision: str = "float32"  # of torch's types
+    steps: int = 0  # of a training told in minutes: those that fit, once they were measured
     graph: bool = True  # whether frozen passes on processors run as a graph; else, where none can be made, in torch
 
     def write(self, folder: Path) -> None:
@@ -58,3 +62,25 @@ def choose_device(settings: RunSettings) -> str:
 def choose_threads(settings: RunSettings) -> int:
     """How many processor cores to use: what was asked for, or all that this process may run on."""
     return settings.threads or usable_cores()
+
+
+def choose_batch(settings: RunSettings, device: str, pictures: int) -> int:
+    """What was asked for; or 32 on a processor, and on a graphics card as many as leave 20 steps an epoch, from 32 to 256."""
+    if settings.batch_size:
+        return settings.batch_size
+    if device == "cpu":
+        return 32
+    return int(min(256, max(32, 2 ** int(np.log2(max(1, pictures / 20))))))
+
+
+def choose_precision(settings: RunSettings, device: str) -> str:
+    """torch's name of the type that the network computes in while it is trained."""
+    names = {"float32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+    if settings.precision != "auto":
+        return names[settings.precision]
+    return "float32" if device == "cpu" else "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+
+
+def chosen_size(settings: RunSettings) -> int:
+    """Pixels a side that were asked for; 0 for the backbone's own, which is all that other plans than custom take."""
+    return settings.image_size if settings.plan == "custom" else 0

@@ -23,8 +23,8 @@ class Stopped(Exception):
     """Raised inside a run when the user asked it to stop; what was done so far stays on disk."""
 
 
-class Paused(Exception):
-    """Raised inside a run when the user asked it to pause: its process ends, and the next one goes on from what is on disk."""
+class Paused(Stopped):
+    """Raised inside a run when the user asked it to pause; whoever keeps what is there for the one does so for the other."""
 
 
 @dataclass

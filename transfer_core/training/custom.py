@@ -1,111 +1,85 @@
-"""The custom plan: the user's own settings, trained by one explicit loop."""
+"""The custom plan: the user's own settings."""
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional
 
 from transfer_core.backbones.graph import export_features
 from transfer_core.backbones.network import Backbone, load_backbone
 from transfer_core.features.extract import BATCH, Forward, GraphForward, central, extract
-from transfer_core.images.augment import augment, plain
+from transfer_core.i18n import _
+from transfer_core.images.augmentation import NONE
 from transfer_core.metrics import novelty
 from transfer_core.metrics.calibration import fit_temperature
 from transfer_core.models.heads import Head, make_head
 from transfer_core.models.layers import apply
 from transfer_core.models.transfer_model import TransferModel
 from transfer_core.training import checkpoint
-from transfer_core.training.checkpoint import Checkpoint
 from transfer_core.training.conclude import Answers, Trained
 from transfer_core.training.device import TorchForward
+from transfer_core.training.feeds import PixelFeed
+from transfer_core.training.length import length_of
+from transfer_core.training.loop import Task, seconds_of_step, train
 from transfer_core.training.prepare import Prepared
+from transfer_core.training.progress import duration
 from transfer_core.training.samples import RunSamples
-from transfer_core.training.settings import RunSettings
-
-WARM_UP = 0.05  # of all steps
-WEIGHT_DECAY = 0.01
-# The head starts from nothing and the backbone from all of ImageNet: they don't take steps of one size.
-BACKBONE_RATE = 0.1
-BATCH_TO_SCORE = 32
+from transfer_core.training.state import put_kept
 
 
 def train_custom(prepared: Prepared) -> Trained:
-    """Train by the settings, epoch by epoch; the epoch with the smallest validation loss is the result (the last, without validation)."""
-    context, settings = prepared.context, prepared.context.settings
-    folder = context.folder / "checkpoint"
-    classes = prepared.samples.classes
-    train, val = prepared.samples.of("train"), prepared.samples.of("val")
-    train_labels, val_labels = train.labels(classes), val.labels(classes)
-    steps_per_epoch = math.ceil(len(train) / settings.batch_size)
-
+    """Train by the settings; the epoch with the smallest validation loss is the result (the last, without validation)."""
+    context = prepared.context
+    learn, val = prepared.samples.of("train"), prepared.samples.of("val")
     with prepared.clock.phase(context, "train") as progress:
-        torch.manual_seed(settings.seed)
-        device = torch.device(prepared.choices.device)
-        model = build_model(prepared, train, classes).to(device).to(memory_format=torch.channels_last)
-        optimiser = build_optimiser(model, settings)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, schedule(steps_per_epoch * settings.epochs))
-        first, best_loss = 1, math.inf
-        if (last := checkpoint.load_last(folder)) is not None:
-            restore(last, model, optimiser, scheduler)
-            first, best_loss = last.epoch + 1, last.values["best_loss"]
+        torch.manual_seed(context.settings.seed)
+        task = custom_task(prepared, learn, val)
+        task = _in_time(prepared, task)
+        train(task, progress)
+    put_kept(task.model, checkpoint.load_best(task.folder))
+    return as_trained(prepared, task.model, prepared.samples.classes, learn, val)
 
-        for epoch in range(first, settings.epochs + 1):
-            # Each epoch draws from a generator of its own, so that one resumed from a checkpoint sees what it would have seen.
-            generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + epoch)
-            torch.manual_seed(settings.seed * 1_000_003 + epoch)
-            started = time.perf_counter()
-            losses, hits, seen = 0.0, 0, 0
-            model.train()
-            for batch in shuffled(len(train), settings.batch_size, generator):
-                context.stop_if_asked()
-                squares = read_squares(prepared, train, batch, device)
-                pictures = (
-                    augment(squares, prepared.view.crop, generator) if settings.augment else plain(squares, prepared.view.crop)
-                )
-                target = torch.from_numpy(train_labels[batch]).to(device)
-                logits = model(model.source.normalise(pictures))
-                loss = functional.cross_entropy(logits, target)
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()
-                optimiser.step()
-                scheduler.step()
-                losses += loss.item() * len(batch)
-                hits += int((logits.argmax(1) == target).sum().item())
-                seen += len(batch)
-                progress((epoch - 1) * len(train) + seen, settings.epochs * len(train))
 
-            val_logits = score(prepared, model, val, len(classes), device)
-            val_loss = float(functional.cross_entropy(val_logits, torch.from_numpy(val_labels))) if len(val) else None
-            val_accuracy = float((val_logits.argmax(1).numpy() == val_labels).mean()) if len(val) else None
-            best = val_loss is None or val_loss < best_loss
-            best_loss = min(best_loss, val_loss) if val_loss is not None else best_loss
-            context.emit(
-                "epoch",
-                step=epoch * steps_per_epoch,
-                epoch=epoch,
-                train_loss=losses / seen,
-                train_accuracy=hits / seen,
-                val_loss=val_loss,
-                val_accuracy=val_accuracy,
-                learning_rate=scheduler.get_last_lr()[0],
-                seconds=time.perf_counter() - started,
-            )
-            # Told first, kept second: killed in between, the epoch is told again, and readers drop the first telling.
-            state = capture(epoch, epoch * steps_per_epoch, model, optimiser, scheduler, best_loss)
-            checkpoint.save(folder, state, best)
-            if context.requested() == "finish":
-                break
+def custom_task(prepared: Prepared, learn: RunSamples, val: RunSamples) -> Task:
+    """The training that the settings describe, over the pixel map."""
+    context, settings, choices, classes = prepared.context, prepared.context.settings, prepared.choices, prepared.samples.classes
+    device = torch.device(choices.device)
+    model = build_model(prepared, learn, classes).to(device).to(memory_format=torch.channels_last)
+    return Task(
+        context=context,
+        settings=settings,
+        model=model,
+        train=PixelFeed(prepared.pixels, learn.contents, settings.varied, device),
+        labels=learn.labels(classes),
+        val=PixelFeed(prepared.pixels, val.contents, NONE, device),
+        val_labels=val.labels(classes),
+        classes=len(classes),
+        batch=choices.batch,
+        length=length_of(settings, len(learn), choices.batch, choices.steps, context.extensions),
+        folder=context.folder / "checkpoint",
+        device=device,
+        precision=getattr(torch, choices.precision),
+    )
 
-    return hand_over(prepared, model, classes, train, val, folder)
+
+def _in_time(prepared: Prepared, task: Task) -> Task:
+    """The same with as many steps as fit into the minutes of the settings, measured once; how long it takes is told."""
+    context, settings = prepared.context, task.settings
+    if context.resumed:
+        return task
+    seconds = seconds_of_step(task)
+    if settings.minutes and not prepared.choices.steps:
+        steps = max(1, round(60 * settings.minutes / seconds))
+        prepared.choices = replace(prepared.choices, steps=steps)
+        prepared.choices.write(context.folder)
+        task = replace(task, length=length_of(settings, len(task.labels), task.batch, steps, context.extensions))
+    context.emit("notice", message=_("Training takes about {time}.").format(time=duration(seconds * task.length.total)))
+    return task
 
 
 def build_model(prepared: Prepared, train: RunSamples, classes: list[str]) -> TransferModel:
@@ -124,107 +98,6 @@ def frozen_features(prepared: Prepared, samples: RunSamples) -> np.ndarray:
     store = prepared.store()
     extract(prepared.forward, prepared.pixels, store, samples.contents, checkpoint=prepared.context.stop_if_asked)
     return np.asarray(store.rows()[store.positions(samples.contents)])
-
-
-def build_optimiser(model: TransferModel, settings: RunSettings) -> torch.optim.AdamW:
-    """AdamW (Loshchilov and Hutter, 2019): the head at the rate of the settings, the backbone at a tenth; norms and biases don't decay."""
-    head = [
-        parameter for name, parameter in model.named_parameters() if not name.startswith("source.") and parameter.requires_grad
-    ]
-    backbone = [parameter for parameter in model.source.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if (p.ndim > 1) == decays], "lr": rate, "weight_decay": WEIGHT_DECAY if decays else 0.0}
-        for parameters, rate in ((head, settings.learning_rate), (backbone, settings.learning_rate * BACKBONE_RATE))
-        for decays in (True, False)
-    ]
-    return torch.optim.AdamW([group for group in groups if group["params"]], foreach=False)
-
-
-def schedule(steps: int) -> Any:
-    """The factor of the rate at each step: a linear warm-up, then a cosine to zero."""
-    warm_up = max(1, round(WARM_UP * steps))
-
-    def factor(step: int) -> float:
-        if step < warm_up:
-            return (step + 1) / warm_up
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm_up) / max(1, steps - warm_up))))
-
-    return factor
-
-
-def shuffled(count: int, batch_size: int, generator: torch.Generator) -> Iterator[np.ndarray]:
-    """The numbers 0 to `count` in random order, a batch at a time."""
-    order = torch.randperm(count, generator=generator).numpy()
-    for start in range(0, count, batch_size):
-        yield order[start : start + batch_size]
-
-
-def read_squares(prepared: Prepared, samples: RunSamples, batch: np.ndarray, device: torch.device) -> Tensor:
-    """Pixels uint8 `[n, resize, resize, 3]` of the samples at these places."""
-    positions = prepared.pixels.positions(samples.samples[place].content for place in batch)
-    squares: Any = prepared.pixels.rows()
-    return torch.from_numpy(np.ascontiguousarray(squares[positions])).to(device)
-
-
-@torch.inference_mode()
-def score(prepared: Prepared, model: TransferModel, samples: RunSamples, classes: int, device: torch.device) -> Tensor:
-    """Logits `[n, classes]`, on the CPU, of the plain pictures."""
-    model.eval()
-    logits = []
-    for start in range(0, len(samples), BATCH_TO_SCORE):
-        prepared.context.stop_if_asked()
-        places = np.arange(start, min(start + BATCH_TO_SCORE, len(samples)))
-        pictures = plain(read_squares(prepared, samples, places, device), prepared.view.crop)
-        logits.append(model(model.source.normalise(pictures.contiguous(memory_format=torch.channels_last))).float().cpu())
-    return torch.cat(logits) if logits else torch.empty(0, classes)
-
-
-def capture(epoch: int, step: int, model: TransferModel, optimiser: Any, scheduler: Any, best_loss: float) -> Checkpoint:
-    """The state of the loop as a checkpoint: what is trained, the optimiser's moments, and where the schedule is."""
-    tensors = {f"model.{name}": tensor.detach().cpu().contiguous() for name, tensor in trained_state(model).items()}
-    for number, moments in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{number}.{name}": torch.as_tensor(value).cpu().contiguous() for name, value in moments.items()}
-    values = {"best_loss": best_loss if math.isfinite(best_loss) else None, "scheduler": scheduler.last_epoch}
-    return Checkpoint(epoch, step, tensors, values)
-
-
-def restore(state: Checkpoint, model: TransferModel, optimiser: Any, scheduler: Any) -> None:
-    """Put the loop back to a checkpoint."""
-    load_trained(model, state.tensors)
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in state.tensors.items():
-        if name.startswith("optimiser."):
-            _prefix, number, field = name.split(".", 2)
-            moments.setdefault(int(number), {})[field] = tensor
-    optimiser.load_state_dict(optimiser.state_dict() | {"state": moments})
-    # The scheduler counts its own steps; the rates follow from the count.
-    scheduler.last_epoch = state.values["scheduler"]
-    for group, base, factor in zip(optimiser.param_groups, scheduler.base_lrs, scheduler.lr_lambdas, strict=True):
-        group["lr"] = base * factor(scheduler.last_epoch)
-    scheduler._last_lr = [group["lr"] for group in optimiser.param_groups]
-    state.values["best_loss"] = math.inf if state.values["best_loss"] is None else state.values["best_loss"]
-
-
-def trained_state(model: TransferModel) -> dict[str, Tensor]:
-    """Parameters that are trained; the frozen ones are those of the kept weights, and every statistic of BatchNorm too."""
-    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-
-
-def load_trained(model: TransferModel, tensors: dict[str, Tensor]) -> None:
-    """Put the trained parameters of a checkpoint into the model."""
-    parameters = dict(model.named_parameters())
-    with torch.no_grad():
-        for name, tensor in tensors.items():
-            if name.startswith("model."):
-                parameters[name.removeprefix("model.")].copy_(tensor)
-
-
-def hand_over(
-    prepared: Prepared, model: TransferModel, classes: list[str], train: RunSamples, val: RunSamples, folder: Path
-) -> Trained:
-    """The best epoch as a graph, and its answers on what was held out, given by that graph: what the user gets is what is scored."""
-    load_trained(model, checkpoint.load_best(folder))
-    return as_trained(prepared, model, classes, train, val)
 
 
 def as_trained(

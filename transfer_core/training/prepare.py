@@ -22,7 +22,7 @@ from transfer_core.features.extract import FeatureStore, Forward, GraphForward
 from transfer_core.i18n import _, ngettext
 from transfer_core.images.pixels import PixelMap
 from transfer_core.images.view import View
-from transfer_core.training.choices import Choices, choose_device, choose_threads
+from transfer_core.training.choices import Choices, choose_batch, choose_device, choose_precision, choose_threads, chosen_size
 from transfer_core.training.context import Context
 from transfer_core.training.progress import Clock
 from transfer_core.training.samples import RunSamples
@@ -55,16 +55,27 @@ class Prepared:
 
 def prepare(context: Context, clock: Clock) -> Prepared:
     """Bring a run to where training begins. What an earlier worker of the run settled is kept to."""
-    context.settings.check_depth(backbone_info(context.settings.backbone))
+    context.settings.check_fit(backbone_info(context.settings.backbone))
     samples = RunSamples.read(context.folder) or _look_for_samples(context, clock)
     kept = _weights(context, clock)
     info = backbone_info(kept.backbone)
     choices = Choices.read(context.folder)
-    graph = _graph(context, clock, kept) if choices is None or choices.graph else None
+    size = choices.size if choices else chosen_size(context.settings) or info.crop
+    graph = _graph(context, clock, kept, size) if choices is None or choices.graph else None
     if choices is None:
         settings = context.settings
-        device, threads = choose_device(settings), choose_threads(settings)
-        choices = Choices(device, threads, kept.digest, info.crop, info.resize, graph is not None)
+        device = choose_device(settings)
+        choices = Choices(
+            device,
+            choose_threads(settings),
+            kept.digest,
+            size,
+            # What is around the centre grows with it.
+            round(info.resize * size / info.crop),
+            batch=choose_batch(settings, device, len(samples.of("train"))),
+            precision=choose_precision(settings, device),
+            graph=graph is not None,
+        )
         choices.write(context.folder)
     torch.set_num_threads(choices.threads)
     pixels = PixelMap(context.project.cache / "pixels", View(choices.size, choices.resize))
@@ -149,11 +160,11 @@ def _torch_forward(kept: KeptWeights, choices: Choices) -> Forward:
     return TorchForward(load_backbone(kept), choices.device, choices.size)
 
 
-def _graph(context: Context, clock: Clock, kept: KeptWeights) -> Graph | None:
+def _graph(context: Context, clock: Clock, kept: KeptWeights, size: int) -> Graph | None:
     """The backbone's graph, or None where it can't be made, which is told: torch does the same more slowly."""
     with clock.phase(context, "graph") as progress:
         try:
-            return feature_graph(kept, progress)
+            return feature_graph(kept, progress, size)
         except BackboneError as error:
             if error.code not in NO_GRAPH:
                 raise

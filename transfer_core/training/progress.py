@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from transfer_core.i18n import _
 from transfer_core.training.context import Context
 
 DOWNLOAD = "weights"  # the phase whose pieces are bytes
@@ -24,10 +25,15 @@ class Clock:
         context.stop_if_asked()
         context.emit("phase", name=name)
         start = time.perf_counter()
+        first: list[float] = []
 
         def progress(done: int, total: int) -> None:
-            passed = time.perf_counter() - start
-            rate = done / passed if done and passed > 0 else None
+            now = time.perf_counter()
+            if not first:
+                # A resumed phase begins far on: its speed is that of what it did itself.
+                first.extend((done, now) if context.resumed else (0, start))
+            passed = now - first[1]
+            rate = (done - first[0]) / passed if done > first[0] and passed > 0 else None
             speed = {"bytes_per_second" if name == DOWNLOAD else "images_per_second": round(rate, 2) if rate else None}
             context.emit(
                 "progress",
@@ -41,3 +47,10 @@ class Clock:
             yield progress
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+def duration(seconds: float) -> str:
+    """A time, for people: seconds, or minutes from one and a half on."""
+    if seconds < 90:
+        return _("{count} s").format(count=round(seconds))
+    return _("{count} min").format(count=round(seconds / 60))

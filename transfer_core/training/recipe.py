@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from transfer_core.backbones.stage_facts import StageFacts
+
+if TYPE_CHECKING:
+    from transfer_core.training.settings import RunSettings
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,21 @@ class Recipe:
     def epochs_for(self, pictures: int) -> int:
         """How often training goes through so many pictures."""
         return max(1, min(self.epochs, self.most_seen // max(1, pictures)))
+
+    def settings(self, run: RunSettings, pictures: int) -> RunSettings:
+        """The same as settings of a custom training on so many pictures, in a run with the settings `run`."""
+        return type(run)(
+            plan="custom",
+            backbone=run.backbone,
+            learning_rate=self.rate,
+            backbone_rate=1.0,
+            weight_decay=self.weight_decay,
+            batch_size=self.batch_size,
+            epochs=self.epochs_for(pictures),
+            device=run.device,
+            threads=run.threads,
+            seed=run.seed,
+        )
 
     def views_for(self, pictures: int, row_bytes: int) -> int:
         """How many views of each are kept, so that so many pictures fit on the disk."""
