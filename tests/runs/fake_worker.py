@@ -47,8 +47,11 @@ def execute(context: Any) -> dict[str, Any]:
     if what == "fake-many":
         for number in range(1, 1001):
             context.emit("progress", done=number, total=1000, images_per_second=1.0, eta_seconds=1.0)
+    while what == "fake-slow":  # over its first epoch
+        context.stop_if_asked()
+        time.sleep(0.02)
     step = last_step(context.folder)
-    while step < context.settings.epochs:
+    while step < context.settings.epochs + sum(context.extensions):
         context.stop_if_asked()
         if context.requested() == "finish":
             break
