@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import address, form, progress, scores, watch, words
+from pages.ui import address, progress, scores, setting_words, watch, words
 from pages.ui.guard import fragment, guard
 from pages.ui.words import plain
 from transfer_core.data.project import Project
@@ -69,7 +69,7 @@ def _bar(run: Run, known: str) -> None:
 
 def _settings(run: Run) -> list[str]:
     try:
-        return form.summary(run.settings)
+        return setting_words.summary(run.settings)
     except TransferError as error:
         return [plain(error.message)]
 
