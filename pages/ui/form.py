@@ -9,10 +9,11 @@ import streamlit as st
 
 from pages.ui import augmented, depths, drafts, setting_fields
 from pages.ui.setting_fields import Form, named, setting_key
-from pages.ui.setting_words import ELSEWHERE, applies, changed, group_sentence, group_title, label, plan_sentence
+from pages.ui.setting_words import ELSEWHERE, applies, changed, group_sentence, label, plan_sentence
 from transfer_core.data.project import Project
 from transfer_core.i18n import _
 from transfer_core.training.conflicts import Conflict
+from transfer_core.training.setting_facts import group_title
 from transfer_core.training.settings import Group, RunSettings, fields_of
 
 # Of interest to few, or good as they are: folded away, with what differs from the defaults said beside them.

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any
 
 import streamlit as st
-from annotated_types import Ge, Gt, Le, Lt
-from pydantic.fields import FieldInfo
 
 from pages.ui import drafts, heads
 from pages.ui.guard import guard
@@ -20,9 +17,11 @@ from transfer_core.data.project import Project
 from transfer_core.i18n import _
 from transfer_core.images.augmentation import PRESETS
 from transfer_core.training.conflicts import Conflict
-from transfer_core.training.settings import RunSettings, about
+from transfer_core.training.setting_facts import Facts, facts
+from transfer_core.training.settings import RunSettings
 
 NEXT_TO_NOTHING = {int: 1, float: 1e-8}  # the least of a number that must be above 0
+NEXT_TO_ALL = {int: 1, float: 1e-5}
 STEP = {int: 1, float: 0.05}
 # What a press of + or - adds, where that is not usual.
 STEPS: dict[str, float] = {
@@ -90,16 +89,13 @@ def _save(project: Project, name: str, key: str) -> None:
 
 
 def _widget(form: Form, name: str) -> None:
-    info = RunSettings.model_fields[name]
-    kind = _kind(info)
-    if get_origin(kind) is Literal:
-        _choice(form, name, list(get_args(kind)))
-    elif kind is bool and about(name)["group"] == "switches":
-        _yes_or_no(form, name)
-    elif kind is bool:
-        st.toggle(label(name), **form.bound(name))
-    elif kind in (int, float):
-        _number(form, name, info, kind)
+    about = facts(name)
+    if about.words:
+        _choice(form, name, list(about.words))
+    elif about.truth:
+        _yes_or_no(form, name) if about.default is None else st.toggle(label(name), **form.bound(name))
+    elif about.number:
+        _number(form, name, about)
     else:
         st.text_input(label(name), **form.bound(name))
 
@@ -123,32 +119,17 @@ def _yes_or_no(form: Form, name: str) -> None:
     st.selectbox(label(name), [None, True, False], format_func=called, **form.bound(name))
 
 
-def _number(form: Form, name: str, info: FieldInfo, kind: Any) -> None:
-    low, high = _range(info, kind)
-    options: dict[str, Any] = {"min_value": low, "max_value": high, "step": kind(STEPS.get(name, STEP[kind]))}
+def _number(form: Form, name: str, about: Facts) -> None:
+    kind: Any = about.number
+    least, most = about.least, about.most
+    # What may not be reached itself can't be said to the widget.
+    options: dict[str, Any] = {
+        "min_value": None if least is None else kind(least) + (NEXT_TO_NOTHING[kind] if about.above else 0),
+        "max_value": None if most is None else kind(most) - (NEXT_TO_ALL[kind] if about.below else 0),
+        "step": kind(STEPS.get(name, STEP[kind])),
+    }
     if kind is float:
         options["format"] = "%g"
-    if info.default is None:
+    if about.default is None:
         options |= {"value": None, "placeholder": value_text(name, form.inherited[name])}
     st.number_input(label(name), **options, **form.bound(name))
-
-
-def _kind(info: FieldInfo) -> Any:
-    kind = info.annotation
-    if get_origin(kind) in (Union, types.UnionType):
-        kind = next(argument for argument in get_args(kind) if argument is not type(None))
-    return kind
-
-
-def _range(info: FieldInfo, kind: Any) -> tuple[Any, Any]:
-    low = high = None
-    for limit in info.metadata:
-        if isinstance(limit, Ge):
-            low = kind(limit.ge)
-        elif isinstance(limit, Gt):
-            low = kind(limit.gt) + NEXT_TO_NOTHING[kind]
-        elif isinstance(limit, Le):
-            high = kind(limit.le)
-        elif isinstance(limit, Lt):
-            high = kind(limit.lt) - (1 if kind is int else 1e-5)
-    return low, high

@@ -124,20 +124,6 @@ def _choices() -> dict[tuple[str, str], str]:
     }
 
 
-def group_title(group: Group) -> str:
-    """What a group of settings is called."""
-    return {
-        "plan": _("Plan"),
-        "network": _("What learns"),
-        "steps": _("How it learns"),
-        "length": _("How long"),
-        "regularisation": _("Against learning by heart"),
-        "pictures": _("What training sees of the pictures"),
-        "switches": _("Each change of the pictures by itself"),
-        "computer": _("This computer"),
-    }[group]
-
-
 def group_sentence(group: Group) -> str:
     """What a group of settings is about."""
     return {

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfer_core.cli import reading
+from transfer_core.cli.settings_help import settings_help
 from transfer_core.cli.words import Commands, add_command
 from transfer_core.errors import SettingsError, TransferError
 from transfer_core.i18n import _
@@ -21,7 +22,8 @@ OPTIONS = ("plan", "backbone", "weights", "device", "threads", "seed")
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
-    parser = add_command(commands, "train", _("train a model on a folder of pictures"), "train flowers --backbone resnet18")
+    summary = _("train a model on a folder of pictures")
+    parser = add_command(commands, "train", summary, "train flowers --backbone resnet18", more=settings_help)
     parser.add_argument(
         "data",
         metavar="DATA",
@@ -45,7 +47,11 @@ def add(commands: Commands) -> None:
         "--config", metavar="FILE.toml", type=Path, help=_("settings from a file, such as the config.toml of another run")
     )
     parser.add_argument(
-        "--set", metavar="key=value", action="append", default=[], help=_("one setting; may be given several times")
+        "--set",
+        metavar="key=value",
+        action="append",
+        default=[],
+        help=_("one setting of those below; may be given several times"),
     )
     parser.add_argument("--out", metavar="DIR", type=Path, help=_("the run's folder, whose model/ is the result"))
     parser.add_argument("--device", metavar="{auto,cpu,cuda}", help=_("where to train"))
