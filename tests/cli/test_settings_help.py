@@ -57,6 +57,6 @@ def test_the_help_of_train_has_them_and_others_pay_nothing() -> None:
     """They are read only when the help is asked for: the settings take longer to load than most commands take."""
     code = "import sys; from transfer_core.cli.parser import build_parser; build_parser(); print('pydantic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"
-    commands = build_parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr, index]
-    assert settings_help() in commands["train"].format_help()  # type: ignore[index]
-    assert "learning_rate" not in commands["check"].format_help()  # type: ignore[index]
+    commands = build_parser()._subparsers._group_actions[0].choices
+    assert settings_help() in commands["train"].format_help()
+    assert "learning_rate" not in commands["check"].format_help()
