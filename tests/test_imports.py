@@ -55,6 +55,7 @@ WITHOUT_TORCH = (
     "transfer_core.training.settings",
     "transfer_core.training.conflicts",
     "transfer_core.training.context",
+    "transfer_core.training.rate_curve",
     "transfer_core.training.recipe",
     "transfer_core.training.samples",
     "transfer_core.training.setting_facts",

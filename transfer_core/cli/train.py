@@ -53,6 +53,11 @@ def add(commands: Commands) -> None:
         default=[],
         help=_("one setting of those below; may be given several times"),
     )
+    parser.add_argument(
+        "--find-rate",
+        action="store_true",
+        help=_("find a learning rate for these settings in place of training, and print it; for the plan custom"),
+    )
     parser.add_argument("--out", metavar="DIR", type=Path, help=_("the run's folder, whose model/ is the result"))
     parser.add_argument("--device", metavar="{auto,cpu,cuda}", help=_("where to train"))
     parser.add_argument("--threads", metavar="N", type=int, help=_("processor cores to use; 0 takes all"))
@@ -69,6 +74,8 @@ def run(options: argparse.Namespace) -> int:
     # Everything that can be known to be wrong is told before anything is made.
     settings = settings_of(options)
     check_settings(settings)
+    if options.find_rate:
+        return find_rate(options, settings)
     project = project_of(options)
 
     def begin() -> Run:
@@ -77,6 +84,19 @@ def run(options: argparse.Namespace) -> int:
         return run
 
     return begin_and_watch(begin, options.json)
+
+
+def find_rate(options: argparse.Namespace, settings: RunSettings) -> int:
+    """Print which learning rate suits the settings. No run is made."""
+    from transfer_core.cli.rate import search
+    from transfer_core.training.rate_curve import check_steps
+
+    check_steps(settings)
+    if options.out is not None:
+        raise TransferError(
+            _("A search for a learning rate makes no run, --out does not go with it."), code="usage", fix=_("Leave --out out.")
+        )
+    return search(project_of(options), settings, options.json)
 
 
 def settings_of(options: argparse.Namespace) -> RunSettings:

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from transfer_core.errors import SettingsError
+from transfer_core.i18n import _
 from transfer_core.training.settings import RunSettings
 
 LOWEST, HIGHEST = 1e-7, 10.0  # of the head's rate
@@ -31,8 +33,19 @@ class RateCurve:
 
     rates: tuple[float, ...]
     losses: tuple[float, ...]
-    suggestion: float | None  # at the steepest fall
+    suggestion: float | None  # at the steepest fall, in two digits
     valley: float | None  # two thirds down the longest fall, which is more cautious
+
+    @property
+    def verdict(self) -> str:
+        """What it suggests, in a sentence or two."""
+        if self.suggestion is None or self.valley is None:
+            return _(
+                "The loss fell at no rate, so none is suggested. With more pictures, a larger batch or less frozen it may; else keep yours."
+            )
+        return _("The loss falls fastest at a rate of {rate}: take that. {careful} is a careful choice.").format(
+            rate=f"{self.suggestion:g}", careful=f"{self.valley:g}"
+        )
 
     def as_data(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -43,6 +56,16 @@ class RateCurve:
         """What `as_data` told of; raises KeyError and TypeError for what is none."""
         rates, losses = (tuple(float(value) for value in data[name]) for name in ("rates", "losses"))
         return cls(rates, losses, data["suggestion"], data["valley"])
+
+
+def check_steps(settings: RunSettings) -> None:
+    """Raise SettingsError for a plan whose steps no setting says the size of."""
+    if settings.plan != "custom":
+        raise SettingsError(
+            _("The plan {plan} has no learning rate to be found: it goes by a recipe.").format(plan=settings.plan),
+            code="no-steps",
+            fix=_("Choose the plan custom."),
+        )
 
 
 def looked_for(settings: RunSettings) -> dict[str, Any]:
@@ -93,7 +116,7 @@ def curve_of(rates: Sequence[float], losses: Sequence[float], steps: int) -> Rat
 def _steepest(points: Sequence[tuple[float, float]]) -> float:
     """Where the loss falls most for a rate that rises by the same factor."""
     falls = [after[1] - before[1] for before, after in itertools.pairwise(points)]
-    return points[falls.index(min(falls))][0]
+    return _in_two_digits(points[falls.index(min(falls))][0])
 
 
 def _valley(points: Sequence[tuple[float, float]]) -> float:
@@ -106,4 +129,8 @@ def _valley(points: Sequence[tuple[float, float]]) -> float:
     place = longest.index(max(longest))
     for _step in range(max(longest) // 3):
         place = before[place]
-    return points[place][0]
+    return _in_two_digits(points[place][0])
+
+
+def _in_two_digits(rate: float) -> float:
+    return float(f"{rate:.2g}")

@@ -10,15 +10,13 @@ from tempfile import TemporaryDirectory
 import torch
 
 from transfer_core.data.project import Project
-from transfer_core.errors import SettingsError
-from transfer_core.i18n import _
 from transfer_core.training.context import Context, Emit, Request
 from transfer_core.training.custom import custom_task
 from transfer_core.training.loop import Progress, Task, order_of, take_step
 from transfer_core.training.optimisers import set_rates
 from transfer_core.training.prepare import prepare
 from transfer_core.training.progress import Clock
-from transfer_core.training.rate_curve import RateCurve, Smoothed, curve_of, is_over, rate_at, steps_of
+from transfer_core.training.rate_curve import RateCurve, Smoothed, check_steps, curve_of, is_over, rate_at, steps_of
 from transfer_core.training.settings import RunSettings
 from transfer_core.training.state import LoopState
 
@@ -36,16 +34,6 @@ def find_rate(project: Project, settings: RunSettings, emit: Emit, requested: Ca
         task = custom_task(prepared, prepared.samples.of("train"), prepared.samples.of("val"))
         with clock.phase(context, "train") as progress:
             return swept(task, progress)
-
-
-def check_steps(settings: RunSettings) -> None:
-    """Raise SettingsError for a plan whose steps no setting says the size of."""
-    if settings.plan != "custom":
-        raise SettingsError(
-            _("The plan {plan} has no learning rate to be found: it goes by a recipe.").format(plan=settings.plan),
-            code="no-steps",
-            fix=_("Choose the plan custom."),
-        )
 
 
 def swept(task: Task, progress: Progress) -> RateCurve:
