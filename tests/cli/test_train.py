@@ -202,7 +202,7 @@ def test_settings_of_three_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     merged = settings("--config", "run.toml", "--set", "epochs=4", "--set", "seed=4", "--seed", "5")
     assert merged == RunSettings(plan="custom", epochs=4, seed=5, learning_rate=0.5)
     assert settings() == RunSettings()
-    assert settings("--set", "augment=false", "--set", "learning_rate=1e-4").augment is False
+    assert settings("--set", "augment=false", "--set", "learning_rate=1e-4").augmentation == "none"
     assert settings("--set", "backbone=resnet18").backbone == "resnet18"
     assert settings("--set", "weights=a=b.pth").weights == str(tmp_path / "a=b.pth")
 

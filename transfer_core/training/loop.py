@@ -217,7 +217,7 @@ def _pull(task: Task, state: LoopState) -> None:
 
 
 def _halve(task: Task, state: LoopState) -> None:
-    if task.batch // state.pieces <= 1:
+    if state.pieces >= task.batch:
         raise RunError(
             _("There is not enough memory to train on a single picture."),
             code="out-of-memory",
