@@ -53,9 +53,12 @@ WITH_TORCH = (
 # But these pages and commands draw forms and start runs with.
 WITHOUT_TORCH = (
     "transfer_core.training.settings",
+    "transfer_core.training.conflicts",
     "transfer_core.training.context",
+    "transfer_core.training.rate_curve",
     "transfer_core.training.recipe",
     "transfer_core.training.samples",
+    "transfer_core.training.setting_facts",
 )
 FILES = sorted(path for path in CORE.rglob("*.py") if "_app" not in path.parts)
 

@@ -96,13 +96,14 @@ def source_files() -> list[Path]:
 
 
 def setting_descriptions() -> Iterator[str]:
-    """The explanations of settings: they stand in `Field(description=)`, where no call marks them, and are shown by the form."""
+    """The explanations of settings, which the form shows: they stand in `Field(description=)` and `_switch()`, where no call marks them."""
     tree = ast.parse((ROOT / "transfer_core" / "training" / "settings.py").read_text(encoding="utf-8"))
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Field":
-            for keyword in node.keywords:
-                if keyword.arg == "description":
-                    yield str(ast.literal_eval(keyword.value))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("Field", "_switch"):
+            described = [keyword.value for keyword in node.keywords if keyword.arg == "description"]
+            for value in described or node.args[:1]:
+                if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                    yield value.value
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from transfer_core.data.project import Project
@@ -18,6 +19,16 @@ def table_stamp(project: Project, *files: Path) -> Stamp:
     """The stamp of a project's table, its write-ahead log included, and of `files`."""
     table = project.table.file
     return stamp(table, Path(f"{table}-wal"), *files)
+
+
+def fingerprint(project: Project) -> str:
+    """Of the pictures as they are now; worked out again only when the table's files changed."""
+    return _fingerprint_of(project.folder, table_stamp(project))
+
+
+@lru_cache(20)
+def _fingerprint_of(folder: Path, changed: Stamp) -> str:
+    return Project.open(folder).table.fingerprint()
 
 
 def _of(file: Path) -> tuple[int, int]:

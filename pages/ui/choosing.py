@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from pages.ui import jobs_view, progress, tables, watch, words
 from pages.ui.backbones import choose
-from pages.ui.changed import Stamp, table_stamp
+from pages.ui.changed import fingerprint
 from pages.ui.guard import guard, show_error
 from pages.ui.shortlist import SUGGESTED
 from pages.ui.words import plain
@@ -112,7 +110,7 @@ def _result(project: Project, report: Mapping[str, Any], settings: RunSettings) 
     rows: list[Row] = list(report["rows"])
     best: Row | None = report.get("recommended")
     st.markdown(f":material/lightbulb: **{plain(report['why'])}**")
-    if report.get("fingerprint") != _fingerprint(project):
+    if report.get("fingerprint") != fingerprint(project):
         st.warning(_("Your pictures have changed since. Compare again to be sure."), icon=":material/history:")
     if best is not None and _is_chosen(best, settings):
         st.markdown(":green[:material/check_circle: " + _("It is the one that training starts from.") + "]")
@@ -175,13 +173,3 @@ def _use(project: Project, row: Row) -> None:
 def _is_chosen(row: Row, settings: RunSettings) -> bool:
     backbone = str(row["backbone"])
     return backbone == settings.backbone and setting_for(backbone, row["digest"]) == settings.weights
-
-
-def _fingerprint(project: Project) -> str:
-    """Of the pictures as they are now; worked out again only when the table's files changed."""
-    return _fingerprint_of(project.folder, table_stamp(project))
-
-
-@lru_cache(20)
-def _fingerprint_of(folder: Path, changed: Stamp) -> str:
-    return Project.open(folder).table.fingerprint()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import charts, form, scores, tables, watch, words
+from pages.ui import charts, scores, setting_words, tables, watch, words
 from pages.ui.guard import fragment
 from transfer_core.errors import TransferError
 from transfer_core.i18n import _
@@ -54,7 +54,10 @@ def _table(runs: list[Run], names: list[str]) -> None:
     st.markdown("**" + _("What is different") + "**")
     settings = [run.settings for run in runs]
     rows = [
-        [form.label(row.name), *("–" if value is None else form.value_text(row.name, value) for value in row.values)]
+        [
+            setting_words.label(row.name),
+            *("–" if value is None else setting_words.value_text(row.name, value) for value in row.values),
+        ]
         for row in differences(settings)
     ]
     if not rows:
@@ -65,7 +68,7 @@ def _table(runs: list[Run], names: list[str]) -> None:
 
 def _title(run: Run) -> str:
     try:
-        plan = form.choice("plan", run.settings.plan)
+        plan = setting_words.choice("plan", run.settings.plan)
     except TransferError:  # its settings can't be read (any more)
         plan = "?"
     return words.one_line(f"{run.name} · {plan} · {words.moment(run.created)}")

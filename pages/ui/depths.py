@@ -22,9 +22,7 @@ FALLBACK: FreezeDepth = "last-stage"
 def fitting(project: Project, settings: RunSettings, info: BackboneInfo) -> RunSettings:
     """The settings with a depth that this backbone has; where theirs is none, that is said and the draft is changed."""
     key = f"too deep of {project.folder}"
-    try:
-        settings.check_fit(info)
-    except SettingsError:
+    if any(conflict.code == "too-deep" for conflict in settings.conflicts(info)):
         st.session_state[key] = (info.name, settings.freeze)
         settings = drafts.change(project, freeze=FALLBACK)
     backbone, number = st.session_state.get(key, (None, 0))

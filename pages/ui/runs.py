@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import address, comparing, drafts, form, scores, waiting, watch, words
+from pages.ui import address, comparing, drafts, scores, setting_words, waiting, watch, words
 from pages.ui.guard import guard
 from pages.ui.words import plain
 from transfer_core.data.project import Project
@@ -77,7 +77,7 @@ def _carry_on(project: Project, run: Run, state: RunState) -> None:
 
 def _settings(run: Run) -> list[str]:
     try:
-        return form.summary(run.settings)
+        return setting_words.summary(run.settings)
     except TransferError as error:
         return [plain(error.message)]
 

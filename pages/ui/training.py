@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.ui import address, answers, command, drafts, form, frame, keeping, live, scores, turns, watch, words
+from pages.ui import address, answers, command, drafts, form, frame, keeping, live, scores, setting_words, turns, watch, words
 from pages.ui.guard import guard, show_error, show_warning
 from pages.ui.words import plain
 from transfer_core.backbones.catalogue import catalogue
@@ -18,6 +19,7 @@ from transfer_core.i18n import _
 from transfer_core.runs import dispatcher, queue
 from transfer_core.runs.folder import Run, create_run, list_runs
 from transfer_core.runs.state import RunState
+from transfer_core.training.conflicts import Conflict
 from transfer_core.training.settings import RunSettings
 
 _beginning = threading.Lock()
@@ -51,40 +53,52 @@ def draw(project: Project, run: Run | None) -> None:
 
 def _before(project: Project) -> None:
     frame.heading(_("Train"), _("One click and it begins. What is set is a good start: you can change it, you need not."))
-    settings = drafts.read(project)
-    beside = st.grid("auto", min_column_width=320, gap="large")
-    with beside, st.container():
-        try:
-            check_trainable(project)
-            ready = not project.missing_sources()
-        except DataError as error:
-            show_warning(error)
-            ready = False
-        if not ready:
-            address.link("data", _("See the Data page"), project, icon=":material/photo_library:")
-        ahead = turns.ahead(settings)
-        pressed = st.button(
-            _("Add to the queue") if ahead else _("Start training"),
-            type="primary",
-            icon=":material/play_arrow:",
-            width="stretch",
-            disabled=not ready,
-            key="start",
-        )
-        if pressed:
-            with guard():
-                run = begin(project)
-                address.go("train", project, run)
-        if ahead:
-            st.caption(turns.ahead_sentence(ahead))
-        counts = project.table.classes()
-        st.markdown(f"{words.pictures(sum(count.total for count in counts))} · {words.classes(len(counts))}")
-        info = catalogue().get(settings.backbone)
-        st.markdown(_("Starts from: {backbone}").format(backbone=f"**{plain(info.title if info else settings.backbone)}**"))
-        address.link("backbone", _("Choose another backbone"), project, icon=":material/hub:")
-    with beside, st.container(border=True):
-        settings = form.draw(project)
+    with st.grid("auto", min_column_width=320, gap="large"):
+        beside, around = st.container(), st.container(border=True)
+    # First what is set, because a press of the button means that.
+    with around:
+        settings, conflicts = form.draw(project)
+    with beside:
+        _start(project, settings, conflicts)
     _command(project, settings)
+
+
+def _start(project: Project, settings: RunSettings, conflicts: Sequence[Conflict]) -> None:
+    """The button that begins, what stands in its way, and what it begins with."""
+    ready = _ready(project)
+    if conflicts:
+        lines = "\n".join(f"* {setting_words.told(conflict)}" for conflict in conflicts)
+        st.error(_("These settings don't go together:") + f"\n\n{lines}", icon=":material/error:")
+    pressed = st.button(
+        _("Start training"),
+        type="primary",
+        icon=":material/play_arrow:",
+        width="stretch",
+        disabled=not ready or bool(conflicts),
+        key="start",
+    )
+    if pressed:
+        with guard():
+            run = begin(project)
+            address.go("train", project, run)
+    counts = project.table.classes()
+    st.markdown(f"{words.pictures(sum(count.total for count in counts))} · {words.classes(len(counts))}")
+    info = catalogue().get(settings.backbone)
+    st.markdown(_("Starts from: {backbone}").format(backbone=f"**{plain(info.title if info else settings.backbone)}**"))
+    address.link("backbone", _("Choose another backbone"), project, icon=":material/hub:")
+
+
+def _ready(project: Project) -> bool:
+    """Whether there are pictures to train on; why not is said."""
+    try:
+        check_trainable(project)
+        ready = not project.missing_sources()
+    except DataError as error:
+        show_warning(error)
+        ready = False
+    if not ready:
+        address.link("data", _("See the Data page"), project, icon=":material/photo_library:")
+    return ready
 
 
 def begin(project: Project) -> Run:
@@ -164,9 +178,9 @@ def _resting(project: Project, run: Run, state: RunState) -> None:
 
 def _facts(project: Project, settings: RunSettings) -> None:
     info = catalogue().get(settings.backbone)
-    lines = [_("Plan: {plan}").format(plan=form.choice("plan", settings.plan))]
+    lines = [_("Plan: {plan}").format(plan=setting_words.choice("plan", settings.plan))]
     lines.append(_("Starts from: {backbone}").format(backbone=plain(info.title if info else settings.backbone)))
-    st.markdown("\n".join(f"* {line}" for line in lines + form.summary(settings)))
+    st.markdown("\n".join(f"* {line}" for line in lines + setting_words.summary(settings)))
     _command(project, settings, folded=False)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import depths, drafts, form
+from pages.ui import depths, drafts
+from pages.ui.setting_fields import setting_key
 from tests.pages.test_pages import said
 from transfer_core.advice.depths import Amount
 from transfer_core.backbones import catalogue
@@ -21,7 +22,7 @@ OpenPage = Callable[..., AppTest]
 
 
 def picker(page: AppTest, project: Project) -> Any:
-    return page.select_slider(key=form._key(project, "freeze"))
+    return page.select_slider(key=setting_key(project, "freeze"))
 
 
 def test_the_picker_shows_every_depth_and_keeps_the_choice(project: Project, open_page: OpenPage) -> None:
@@ -69,6 +70,14 @@ def test_a_backbone_with_fewer_stages_than_were_chosen(project: Project, open_pa
     assert not picker(page, project).set_value(2).run().warning
 
 
+def test_other_conflicts_leave_the_depth_alone(project: Project, open_page: OpenPage) -> None:
+    """They are said with the others, and the chosen depth stays."""
+    drafts.change(project, plan="custom", backbone="mobilenet_v2", freeze=3, steps=10, minutes=1)
+    page = open_page("Train", project=project.folder.name)
+    assert not page.exception and not page.warning and len(page.error) == 1
+    assert drafts.read(project).freeze == 3
+
+
 def test_a_backbone_whose_stages_are_not_known(project: Project, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
     infos = dict(catalogue._read())
     infos["resnet18"] = replace(infos["resnet18"], stages=())
@@ -85,7 +94,7 @@ def test_a_backbone_that_the_catalogue_lacks_has_a_plain_choice(project: Project
     drafts.change(project, plan="custom", backbone="of another version")
     page = open_page("Train", project=project.folder.name)
     assert not page.exception and not page.select_slider
-    assert page.selectbox(key=form._key(project, "freeze")).value == "last-stage"
+    assert page.selectbox(key=setting_key(project, "freeze")).value == "last-stage"
 
 
 @pytest.mark.parametrize("head", ["linear", "logistic", "mlp", "cosine", "prototype"])
@@ -94,7 +103,7 @@ def test_a_head_says_what_it_costs(head: str, project: Project, open_page: OpenP
     page = open_page("Train", project=project.folder.name)
     count = head_cost(head, 576, 3, (256,)).parameters
     assert any(f"{count:,}" in caption.value for caption in page.caption)
-    options = page.selectbox(key=form._key(project, "head")).options
+    options = page.selectbox(key=setting_key(project, "head")).options
     assert options[0].endswith("· 1,731") and options[2].endswith("· 148 k")
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from transfer_core.backbones.catalogue import backbone_info
 from transfer_core.errors import RunError
-from transfer_core.training.choices import Choices, choose_device, choose_threads
+from transfer_core.images.view import View
+from transfer_core.training.choices import Choices, choose_device, choose_threads, resize_for
 from transfer_core.training.settings import RunSettings
 
 
@@ -50,3 +52,13 @@ def test_threads_are_those_this_process_may_use() -> None:
         assert choose_threads(RunSettings()) == 1
     finally:
         os.sched_setaffinity(0, before)
+
+
+@pytest.mark.parametrize("backbone", ["starter", "resnet18", "efficientnet_b1", "inception_v3", "vit_b_16"])
+def test_any_size_that_may_be_set_can_be_looked_at(backbone: str) -> None:
+    """The crop lies in the middle of whole pixels, and what is around it grows with it; at its own size all is as it was."""
+    info = backbone_info(backbone)
+    for size in range(64, 1025, 32):
+        view = View(size, resize_for(info, size))  # raises ValueError for a centre that is half a pixel off
+        assert view.resize / view.crop == pytest.approx(info.resize / info.crop, abs=1 / size)
+    assert resize_for(info, info.crop) == info.resize

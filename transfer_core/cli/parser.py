@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from transfer_core import __version__
@@ -16,9 +17,14 @@ PROGRAM = "transfer-studio"
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are ours, so that they are told like any other."""
 
-    def __init__(self, **options: Any):
+    def __init__(self, more: Callable[[], str] | None = None, **options: Any):
+        self._more = more  # what the help says after the rest, made only when it is asked for
         # A shortened option would change its meaning as soon as a longer one is added.
         super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+
+    def format_help(self) -> str:
+        """The help, with what the command has to say beside its arguments."""
+        return super().format_help() + (f"\n{self._more()}" if self._more else "")
 
     def error(self, message: str) -> NoReturn:
         """Raise what is wrong with the command line."""

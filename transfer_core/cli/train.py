@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfer_core.cli import reading
+from transfer_core.cli.settings_help import settings_help
 from transfer_core.cli.words import Commands, add_command
 from transfer_core.errors import SettingsError, TransferError
 from transfer_core.i18n import _
@@ -21,7 +22,8 @@ OPTIONS = ("plan", "backbone", "weights", "device", "threads", "seed")
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
-    parser = add_command(commands, "train", _("train a model on a folder of pictures"), "train flowers --backbone resnet18")
+    summary = _("train a model on a folder of pictures")
+    parser = add_command(commands, "train", summary, "train flowers --backbone resnet18", more=settings_help)
     parser.add_argument(
         "data",
         metavar="DATA",
@@ -45,7 +47,16 @@ def add(commands: Commands) -> None:
         "--config", metavar="FILE.toml", type=Path, help=_("settings from a file, such as the config.toml of another run")
     )
     parser.add_argument(
-        "--set", metavar="key=value", action="append", default=[], help=_("one setting; may be given several times")
+        "--set",
+        metavar="key=value",
+        action="append",
+        default=[],
+        help=_("one setting of those below; may be given several times"),
+    )
+    parser.add_argument(
+        "--find-rate",
+        action="store_true",
+        help=_("find a learning rate for these settings in place of training, and print it; for the plan custom"),
     )
     parser.add_argument("--out", metavar="DIR", type=Path, help=_("the run's folder, whose model/ is the result"))
     parser.add_argument("--device", metavar="{auto,cpu,cuda}", help=_("where to train"))
@@ -64,6 +75,8 @@ def run(options: argparse.Namespace) -> int:
     # Everything that can be known to be wrong is told before anything is made.
     settings = settings_of(options)
     check_settings(settings)
+    if options.find_rate:
+        return find_rate(options, settings)
     project = project_of(options)
 
     def begin() -> Run:
@@ -72,6 +85,19 @@ def run(options: argparse.Namespace) -> int:
         return run
 
     return leave_in_queue(begin(), options.json) if options.queue else begin_and_watch(begin, options.json)
+
+
+def find_rate(options: argparse.Namespace, settings: RunSettings) -> int:
+    """Print which learning rate suits the settings. No run is made."""
+    from transfer_core.cli.rate import search
+    from transfer_core.training.rate_curve import check_steps
+
+    check_steps(settings)
+    if options.out is not None:
+        raise TransferError(
+            _("A search for a learning rate makes no run, --out does not go with it."), code="usage", fix=_("Leave --out out.")
+        )
+    return search(project_of(options), settings, options.json)
 
 
 def settings_of(options: argparse.Namespace) -> RunSettings:

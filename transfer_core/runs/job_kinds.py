@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from transfer_core.advice.passes import Tell
     from transfer_core.data.export import Copied
     from transfer_core.training.context import Emit
+    from transfer_core.training.rate_curve import RateCurve
 
     ShouldStop = Callable[[], bool]
     Checkpoint = Callable[[], None]
@@ -155,6 +156,25 @@ def show_examples(arguments: dict[str, Any], emit: Emit, should_stop: ShouldStop
     return {"rows": [{"label": label, "files": [f"examples/{file.name}" for file in files]} for label, files in drawn]}
 
 
+def find_rate(arguments: dict[str, Any], emit: Emit, should_stop: ShouldStop) -> dict[str, Any]:
+    """Which learning rate suits a training of `arguments["project"]` by `settings`: the loss against the rising rate, and a suggestion.
+
+    The report is the curve, and `fingerprint`: whether the pictures are still the same. Raises SettingsError, RunError (stopped), and what
+    a training raises before its first step.
+    """
+    from transfer_core.training.rate_finder import find_rate as find
+    from transfer_core.training.settings import RunSettings
+
+    project = Project.open(Path(str(arguments["project"])))
+    settings = RunSettings.check(dict(arguments["settings"]))
+    fingerprint = project.table.fingerprint()
+
+    def work(_checkpoint: Checkpoint) -> RateCurve:
+        return find(project, settings, emit, lambda: "stop" if should_stop() else None)
+
+    return _unless_stopped(should_stop, work).as_data() | {"fingerprint": fingerprint}
+
+
 def _as_asked(emit: Emit, should_stop: ShouldStop, work: Callable[[Tell, Checkpoint], T]) -> T:
     """What `work(tell, checkpoint)` comes to, its progress told with the time left; raises RunError (stopped) once it is asked to stop."""
     phases = PhaseTeller(emit)
@@ -228,6 +248,7 @@ KINDS: dict[str, Kind] = {
     "inspect": inspect_file,
     "map": draw_map,
     "preview": show_examples,
+    "rate": find_rate,
     "timm": prepare_timm,
 }
 

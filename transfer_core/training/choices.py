@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from transfer_core.backbones.catalogue import BackboneInfo
 from transfer_core.errors import RunError
 from transfer_core.files import read_json, write_json
 from transfer_core.i18n import _
@@ -84,3 +85,8 @@ def choose_precision(settings: RunSettings, device: str) -> str:
 def chosen_size(settings: RunSettings) -> int:
     """Pixels a side that were asked for; 0 for the backbone's own, which is all that other plans than custom take."""
     return settings.image_size if settings.plan == "custom" else 0
+
+
+def resize_for(info: BackboneInfo, size: int) -> int:
+    """How large pictures are kept of which the network sees `size` pixels: what is around the centre grows with it, by an even number."""
+    return size + 2 * round((info.resize - info.crop) * size / info.crop / 2)

@@ -75,7 +75,7 @@ def train(task: Task, progress: Progress) -> bool:
     while (state.step < length.total or state.seen) and not (settings.patience and state.since_best >= settings.patience):
         epoch, first = state.epoch + 1, state.step - state.epoch * length.per_epoch
         # Order and chance follow from the seed, the epoch and the step alone, so that a resumed training sees what it would have seen.
-        order = _order(task, epoch)
+        order = order_of(task, epoch)
         _unfreeze(task, epoch)
         task.model.train()
         finishing, started = False, time.perf_counter()
@@ -89,7 +89,7 @@ def train(task: Task, progress: Progress) -> bool:
                 set_rates(state.optimiser, length.factor(settings, state.step) * state.slower)
                 size = task.batch * settings.accumulate
                 places = order[place * size : (place + 1) * size]
-                loss, hits = _take_step(task, state, places)
+                loss, hits = take_step(task, state, places)
                 state.count(loss, hits, len(places))
                 if task.device.type == "cpu" or state.step % READ_EVERY == 0:
                     state.settle()
@@ -134,7 +134,7 @@ def train(task: Task, progress: Progress) -> bool:
     return state.step >= length.total or bool(settings.patience and state.since_best >= settings.patience)
 
 
-def _order(task: Task, epoch: int) -> NDArray[np.int64]:
+def order_of(task: Task, epoch: int) -> NDArray[np.int64]:
     generator = torch.Generator().manual_seed(task.settings.seed * 1_000_003 + task.epochs_before + epoch)
     if task.settings.balance == "sampling":
         return balanced_order(task.labels, generator)
@@ -151,7 +151,7 @@ def _unfreeze(task: Task, epoch: int) -> None:
         task.model.source.freeze(max(target, count - (epoch - 1) // every))
 
 
-def _take_step(task: Task, state: LoopState, places: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+def take_step(task: Task, state: LoopState, places: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
     """One step of the optimiser; where the memory does not hold a batch, it is computed in pieces from then on."""
     while True:
         try:
@@ -276,7 +276,7 @@ def _keep_between(state: LoopState) -> None:
 def seconds_of_step(task: Task, passes: int = 3) -> float:
     """How long a step takes here: the median of a few, after one to warm up. Nothing is learnt in them."""
     state = LoopState(task)
-    places = _order(task, 1)[: task.batch * task.settings.accumulate]
+    places = order_of(task, 1)[: task.batch * task.settings.accumulate]
     task.model.train()
     times = []
     for _pass in range(passes + 1):

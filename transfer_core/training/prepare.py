@@ -22,7 +22,15 @@ from transfer_core.features.extract import FeatureStore, Forward, GraphForward
 from transfer_core.i18n import _, ngettext
 from transfer_core.images.pixels import PixelMap
 from transfer_core.images.view import View
-from transfer_core.training.choices import Choices, choose_batch, choose_device, choose_precision, choose_threads, chosen_size
+from transfer_core.training.choices import (
+    Choices,
+    choose_batch,
+    choose_device,
+    choose_precision,
+    choose_threads,
+    chosen_size,
+    resize_for,
+)
 from transfer_core.training.context import Context
 from transfer_core.training.progress import Clock
 from transfer_core.training.samples import RunSamples
@@ -70,8 +78,7 @@ def prepare(context: Context, clock: Clock) -> Prepared:
             choose_threads(settings),
             kept.digest,
             size,
-            # What is around the centre grows with it.
-            round(info.resize * size / info.crop),
+            resize_for(info, size),
             batch=choose_batch(settings, device, len(samples.of("train"))),
             precision=choose_precision(settings, device),
             graph=graph is not None,
