@@ -69,8 +69,9 @@ def _start(project: Project, settings: RunSettings, conflicts: Sequence[Conflict
     if conflicts:
         lines = "\n".join(f"* {setting_words.told(conflict)}" for conflict in conflicts)
         st.error(_("These settings don't go together:") + f"\n\n{lines}", icon=":material/error:")
+    ahead = turns.ahead(settings)
     pressed = st.button(
-        _("Start training"),
+        _("Add to the queue") if ahead else _("Start training"),
         type="primary",
         icon=":material/play_arrow:",
         width="stretch",
@@ -81,6 +82,8 @@ def _start(project: Project, settings: RunSettings, conflicts: Sequence[Conflict
         with guard():
             run = begin(project)
             address.go("train", project, run)
+    if ahead:
+        st.caption(turns.ahead_sentence(ahead))
     counts = project.table.classes()
     st.markdown(f"{words.pictures(sum(count.total for count in counts))} · {words.classes(len(counts))}")
     info = catalogue().get(settings.backbone)
