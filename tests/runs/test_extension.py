@@ -63,7 +63,8 @@ def test_killed_and_resumed_it_is_added_once(make_run: MakeRun) -> None:
     os.kill(worker.pid, signal.SIGKILL)
     assert end(run) == "died"
     launch.resume(run)
-    assert end(run) == "finished" and steps(run) == list(range(1, 23))
+    assert end(run) == "finished", read_state(run).error
+    assert steps(run) == list(range(1, 23))
 
 
 def test_killed_between_the_two_files(make_run: MakeRun) -> None:
