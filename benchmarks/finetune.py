@@ -172,7 +172,7 @@ def _measure_network(report: Report, prepared: Any, name: str) -> None:
     info, device = backbone_info(name), torch.device("cpu")
     contents = prepared.samples.of("train").contents[: 4 * BATCH]
     labels = np.arange(len(contents), dtype=np.int64) % 5
-    settings = RECIPE.settings(prepared.context.settings, len(contents))
+    settings = RECIPE.settings(prepared.context.settings, len(contents), trial=False)
     share = {}
     seconds: dict[str, float] = {}
     for part in ("tail", "full"):

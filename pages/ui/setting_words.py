@@ -151,6 +151,10 @@ def plan_sentence(plan: str) -> str:
             "Makes the quick model first, then trains the last part of the backbone on your pictures, and keeps that only where it "
             "proves better on pictures it did not learn from. Takes minutes."
         ),
+        "best": _(
+            "Does what Better does, then trains all of the backbone, and keeps of each only what proves better. Takes longest; worth it "
+            "where every point counts."
+        ),
         "custom": _(
             "Trains by the settings below, going through your pictures many times. Slower; for when you want to tune by hand."
         ),

@@ -5,30 +5,36 @@ import math
 from dataclasses import replace
 
 import pytest
+import safetensors.torch
+import torch
 
 from transfer_core.models.folder import Model
 from transfer_core.models.predict import Predictor
-from transfer_core.training import better, recipe
+from transfer_core.training import better, full, recipe, refinement, tail
 from transfer_core.training.context import Stopped
-from transfer_core.training.feeds import KeptFeed
+from transfer_core.training.feeds import KeptFeed, PixelFeed
 
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two epochs of two views."""
-    for module in (better, recipe):
-        monkeypatch.setattr(module, "RECIPE", replace(recipe.RECIPE, epochs=2, views=2, rate=1e-3))
+    for module in (better, recipe, refinement, tail):
+        monkeypatch.setattr(module, "RECIPE", replace(recipe.RECIPE, epochs=2, trial_epochs=2, views=2, rate=1e-3))
+    monkeypatch.setattr(full, "FULL", replace(recipe.FULL, epochs=1, batch_size=8))
 
 
 def always(monkeypatch: pytest.MonkeyPatch, amount: float) -> None:
     """Have the choice fall on `amount`, which real losses decide elsewhere."""
-    chosen = better._choose
+    chosen = refinement._choose
 
     def choose(*arguments):
         _amount, logits = chosen(*arguments)
+        _prepared, task, start, _way = arguments
+        refinement.put_kept(task.model, refinement.checkpoint.load_best(task.folder))
+        refinement.blend(task.model, start, refinement.snapshot(task.model), amount)
         return amount, logits
 
-    monkeypatch.setattr(better, "_choose", choose)
+    monkeypatch.setattr(refinement, "_choose", choose)
 
 
 def same_bits(one, other) -> list[str]:
@@ -64,7 +70,7 @@ def test_from_quick_to_trained_stages(pictures, run, monkeypatch) -> None:
 def test_what_proves_no_better_is_left(pictures, run, monkeypatch, way: str, epochs: int) -> None:
     """Where training harms the held-out pictures, or its loss is no number any more, the model is the quick one to the bit, and told so."""
     if way == "harms":
-        for module in (better, recipe):
+        for module in (better, recipe, refinement, tail):
             monkeypatch.setattr(module, "RECIPE", replace(module.RECIPE, rate=1.0))
     else:
         logits = KeptFeed.logits
@@ -125,3 +131,57 @@ def test_the_users_validation_pictures_are_never_learned_from(pictures, run, mon
     ran = run(folder, plan="better")
     report = ran.go()
     assert report["val"]["count"] == 12 and len(ran.told("epoch")) == 2
+
+
+def test_best_goes_on_with_all_stages(pictures, run, monkeypatch) -> None:
+    """After the last stages all of them, from where those ended: told as one row of epochs, and every stage has moved."""
+    always(monkeypatch, 1.0)
+    folder = pictures(count=10)
+    ran = run(folder, plan="best")
+    ran.go()
+    phases = [event["name"] for event in ran.told("phase")]
+    assert [name for name in phases if name in ("head", "boundary", "tail", "full", "choose")] == [
+        "head", "boundary", "tail", "full", "choose",
+    ]  # fmt: skip
+    epochs = ran.told("epoch")
+    assert [event["epoch"] for event in epochs] == [1, 2, 3, 4, 5, 6]
+    steps = [event["step"] for event in epochs]
+    assert steps == sorted(set(steps))
+    better_run = run(folder, "better", plan="better")
+    better_run.go()
+    one, two = (safetensors.torch.load_file(each.model / "model.safetensors") for each in (better_run, ran))
+    moved = {name for name in one if name.startswith("backbone.") and not torch.equal(one[name], two[name])}
+    assert {name.split(".")[2] for name in moved if name.startswith("backbone.features.")} >= {"0", "5", "12"}
+
+
+def test_best_falls_back_on_better(pictures, run, monkeypatch) -> None:
+    """Where training all stages breaks down, the model is what better made, to the bit."""
+    always(monkeypatch, 1.0)
+    folder = pictures(count=10)
+    better_run = run(folder, "better", plan="better")
+    better_run.go()
+    logits = PixelFeed.logits
+    monkeypatch.setattr(PixelFeed, "logits", lambda *arguments: logits(*arguments) * math.nan)
+    ran = run(folder, "best", plan="best")
+    ran.go()
+    assert any("all stages did not prove better" in event["message"] for event in ran.told("notice"))
+    assert "model/model.safetensors" in same_bits(better_run, ran)
+
+
+@pytest.mark.parametrize("told", [4, 5])
+def test_best_stopped_in_its_last_phase_is_the_same_model(pictures, run, monkeypatch, told: int) -> None:
+    """In either training of all stages, at a step within an epoch."""
+    always(monkeypatch, 1.0)
+    folder = pictures(count=10)
+    whole = run(folder, "whole", plan="best")
+    whole.go()
+    stopped = run(folder, "stopped", plan="best")
+
+    def request(ran) -> str | None:
+        busy = ran.events and ran.events[-1]["event"] == "progress" and ran.told("phase")[-1]["name"] == "full"
+        return "stop" if busy and len(ran.told("epoch")) == told else None
+
+    with pytest.raises(Stopped):
+        stopped.go(request)
+    stopped.go()
+    assert same_bits(whole, stopped) == ["model/model.onnx", "model/model.safetensors", "answers.jsonl"]

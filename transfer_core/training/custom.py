@@ -70,7 +70,7 @@ def custom_task(prepared: Prepared, learn: RunSamples, val: RunSamples) -> Task:
 def _in_time(prepared: Prepared, task: Task) -> Task:
     """The same with as many steps as fit into the minutes of the settings, measured once; how long it takes is told."""
     context, settings = prepared.context, task.settings
-    if context.resumed:
+    if context.resumed and (prepared.choices.steps or not settings.minutes):
         return task
     seconds = seconds_of_step(task)
     if settings.minutes and not prepared.choices.steps:

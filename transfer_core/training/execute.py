@@ -32,7 +32,7 @@ def execute(context: Context) -> dict[str, Any]:
             "scan": round(seconds.get("scan", 0.0), 3),
             "decode": round(seconds.get("decode", 0.0), 3),
             "features": round(seconds.get("features", 0.0), 3),
-            "train": round(sum(seconds.get(name, 0.0) for name in ("head", "boundary", "tail", "train")), 3),
+            "train": round(sum(seconds.get(name, 0.0) for name in ("head", "boundary", "tail", "full", "train")), 3),
             "evaluate": round(seconds.get("evaluate", 0.0), 3),
             "graph": round(graph, 3),
             "look": round(look, 3),
@@ -50,7 +50,7 @@ def _train(prepared: Prepared) -> Trained:
     from transfer_core.training.better import train_better
     from transfer_core.training.custom import train_custom
 
-    return train_better(prepared) if plan == "better" else train_custom(prepared)
+    return train_better(prepared) if plan in ("better", "best") else train_custom(prepared)
 
 
 def _peak_rss_mb() -> int:

@@ -21,6 +21,7 @@ class Recipe:
     )
     views: int = 6  # of each picture: as it is, then cropped, mirrored and lit differently
     epochs: int = 12
+    trial_epochs: int = 6  # of the training that only shows, on pictures held out, whether and how far it helps
     rate: float = 2e-4  # of head and stages alike: twice as much ruined small sets, half won less on large ones
     weight_decay: float = 0.01
     batch_size: int = 32
@@ -28,23 +29,19 @@ class Recipe:
     most_seen: int = 60_000  # pictures in one training: what large sets need fewer epochs for
     most_bytes: int = 8 * 2**30  # on the disk, for the views
 
-    def epochs_for(self, pictures: int) -> int:
+    def epochs_for(self, pictures: int, trial: bool = False) -> int:
         """How often training goes through so many pictures."""
-        return max(1, min(self.epochs, self.most_seen // max(1, pictures)))
+        return max(1, min(self.trial_epochs if trial else self.epochs, self.most_seen // max(1, pictures)))
 
-    def settings(self, run: RunSettings, pictures: int) -> RunSettings:
+    def settings(self, run: RunSettings, pictures: int, trial: bool) -> RunSettings:
         """The same as settings of a custom training on so many pictures, in a run with the settings `run`."""
-        return type(run)(
-            plan="custom",
-            backbone=run.backbone,
+        return _custom(
+            run,
             learning_rate=self.rate,
             backbone_rate=1.0,
             weight_decay=self.weight_decay,
             batch_size=self.batch_size,
-            epochs=self.epochs_for(pictures),
-            device=run.device,
-            threads=run.threads,
-            seed=run.seed,
+            epochs=self.epochs_for(pictures, trial),
         )
 
     def views_for(self, pictures: int, row_bytes: int) -> int:
@@ -63,4 +60,35 @@ class Recipe:
         return boundary if stages else max(0, count - 1)
 
 
+@dataclass(frozen=True)
+class FullRecipe:
+    """All stages, trained from the pixel map after the last ones: short, and the slower the nearer a stage is to the picture."""
+
+    epochs: int = 4
+    rate: float = 1e-4
+    layer_decay: float = 0.8
+    weight_decay: float = 0.01
+    batch_size: int = 32
+    most_seen: int = 30_000  # pictures in one training
+
+    def settings(self, run: RunSettings, pictures: int, trial: bool) -> RunSettings:
+        """The same as settings of a custom training on so many pictures; a trial is as long, because there is little to cut."""
+        return _custom(
+            run,
+            learning_rate=self.rate,
+            backbone_rate=1.0,
+            layer_decay=self.layer_decay,
+            weight_decay=self.weight_decay,
+            batch_size=self.batch_size,
+            epochs=max(1, min(self.epochs, self.most_seen // max(1, pictures))),
+        )
+
+
+def _custom(run: RunSettings, **values: float) -> RunSettings:
+    """A custom training where and by what chance `run` is: its other settings say nothing to the plans that need none."""
+    computer = {name: getattr(run, name) for name in ("device", "precision", "threads", "seed")}
+    return type(run).model_validate({"plan": "custom", "backbone": run.backbone, **computer, **values})
+
+
 RECIPE = Recipe()
+FULL = FullRecipe()

@@ -16,9 +16,9 @@ from transfer_core.files import write_text
 from transfer_core.i18n import _
 from transfer_core.images.augmentation import PRESETS, RANGES, Augmentation, Preset
 from transfer_core.training.conflicts import Conflict, find_conflicts
-from transfer_core.training.recipe import RECIPE
+from transfer_core.training.recipe import FULL, RECIPE
 
-Plan = Literal["quick", "better", "custom"]
+Plan = Literal["quick", "better", "best", "custom"]
 FreezeWord = Literal["all", "last-stage", "none"]
 FreezeDepth = FreezeWord | int  # a number: so many stages from the first on
 HeadKind = Literal["linear", "logistic", "mlp", "cosine", "prototype"]
@@ -53,7 +53,7 @@ class RunSettings(BaseModel):
     plan: Plan = Field(
         "quick",
         description="quick fits a head on frozen features in seconds; better then trains the last stages, and keeps what proves "
-        "better; custom trains by the settings below.",
+        "better; best goes on to train all of them; custom trains by the settings below.",
         json_schema_extra=_about("plan"),
     )
     backbone: str = Field(
@@ -314,7 +314,8 @@ class RunSettings(BaseModel):
     @property
     def planned_epochs(self) -> int:
         """How many epochs the plan has at most; 0 for one that has none."""
-        return {"quick": 0, "better": 2 * RECIPE.epochs, "custom": self.epochs}[self.plan]
+        tail = RECIPE.trial_epochs + RECIPE.epochs
+        return {"quick": 0, "better": tail, "best": tail + 2 * FULL.epochs, "custom": self.epochs}[self.plan]
 
     @property
     def varied(self) -> Augmentation:
