@@ -7,7 +7,7 @@ from typing import get_args
 
 import streamlit as st
 
-from pages.ui import augmented, depths, drafts, setting_fields
+from pages.ui import augmented, depths, drafts, rate, setting_fields
 from pages.ui.setting_fields import Form, named, setting_key
 from pages.ui.setting_words import ELSEWHERE, applies, changed, group_sentence, label, plan_sentence
 from transfer_core.data.project import Project
@@ -70,5 +70,9 @@ def _inside(form: Form, group: Group, names: Sequence[str]) -> None:
         for name in names:
             with st.container(gap="xsmall"):
                 setting_fields.draw(form, name)
+                if name == "learning_rate" and form.task is not None:
+                    rate.offer(form.project, form.settings, able=not form.conflicts)
+    if group == "steps" and form.task is not None:
+        rate.draw(form.project, form.settings)
     if group == "pictures":
         augmented.draw(form.project, form.settings.varied)
