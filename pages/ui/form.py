@@ -66,7 +66,7 @@ def _inside(form: Form, group: Group, names: Sequence[str]) -> None:
             depths.draw(form.project, form.settings, form.task, label("freeze"), named("freeze"), form.bound("freeze"))
             st.caption(_(RunSettings.model_fields["freeze"].description or ""))
         names = [name for name in names if name != "freeze"]
-    with st.grid("auto", min_column_width=260, gap="medium"):
+    with st.grid("auto", min_column_width=200, gap="medium"):
         for name in names:
             with st.container(gap="xsmall"):
                 setting_fields.draw(form, name)

@@ -113,8 +113,11 @@ def _chart(curve: RateCurve) -> None:
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    figure.add_scatter(x=curve.rates, y=curve.losses, mode="lines", name=_("loss"), hovertemplate="%{x:.2g}: %{y:.3f}")
-    for rate, name, symbol in ((curve.suggestion, _("steepest"), "circle"), (curve.valley, _("careful"), "diamond")):
+    figure.add_scatter(
+        x=curve.rates, y=curve.losses, mode="lines", showlegend=False, name=_("loss"), hovertemplate="%{x:.2g}: %{y:.3f}"
+    )
+    marked = {curve.valley: (_("careful"), "diamond")} | {curve.suggestion: (_("steepest"), "circle")}
+    for rate, (name, symbol) in marked.items():
         if rate is not None:
             figure.add_scatter(
                 x=[rate],
@@ -125,7 +128,7 @@ def _chart(curve: RateCurve) -> None:
             )
     charts.lay_out(figure, _HEIGHT)
     figure.update_layout(legend={"orientation": "h", "y": 1.15, "x": 0}, uirevision=str(curve.suggestion))
-    figure.update_xaxes(type="log", title=_("Learning rate"), exponentformat="power", dtick=1)
+    figure.update_xaxes(type="log", title=_("Learning rate"), exponentformat="power", dtick=2)
     figure.update_yaxes(title=_("Loss"), range=_shown_losses(curve))
     alt = _("The loss at learning rates from {low} to {high}; the least is at {rate}").format(
         low=f"{curve.rates[0]:.2g}", high=f"{curve.rates[-1]:.2g}", rate=f"{_best(curve):.2g}"
