@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-BENCHMARKS = ("quick", "pages", "starter", "choice", "near_duplicates", "label_errors", "data")
+BENCHMARKS = ("quick", "finetune", "pages", "starter", "choice", "near_duplicates", "label_errors", "data")
 
 
 def main() -> int:

@@ -9,6 +9,7 @@ from transfer_core.data.project import Project
 from transfer_core.runs.folder import AUTOMATIC, Run
 from transfer_core.web.projects import project_key, project_named
 
+NEW = "new"  # in place of a run: the next one, also while another is at work
 SCRIPTS = {
     "home": "app.py",
     "data": "pages/Data.py",
@@ -42,6 +43,16 @@ def parameters(project: Project | None = None, run: Run | None = None) -> dict[s
 def go(page: str, project: Project | None = None, run: Run | None = None) -> None:
     """Go to another page; nothing after this call runs."""
     st.switch_page(SCRIPTS[page], query_params=parameters(project, run))
+
+
+def go_to_new(project: Project) -> None:
+    """Go to the settings of the next training, also while one is at work."""
+    st.switch_page(SCRIPTS["train"], query_params=parameters(project) | {"run": NEW})
+
+
+def wants_new() -> bool:
+    """Whether the address is about the next training."""
+    return st.query_params.get("run") == NEW
 
 
 def link(page: str, label: str, project: Project | None = None, run: Run | None = None, icon: str | None = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -17,16 +18,27 @@ if TYPE_CHECKING:
     from transfer_core.evaluation.results import Results
 
 _HEIGHT = 280
+_NAME_HEIGHT = 20  # pixels: in a narrow chart of several trainings, each name takes a line of its own
 _MOST_POINTS = 500  # of a curve: more can't be told apart
 _CELLS_WITH_NUMBERS = 15  # classes up to which a matrix has its counts written in
+COLOURS = ("#2a9d8a", "#e07a3f", "#6a8be0", "#b565c9")  # readable on light and dark, and told apart by most eyes
 CONFIG = {"displayModeBar": False, "scrollZoom": False}
 
 
+@dataclass(frozen=True)
+class Line:
+    """A training in a chart of several."""
+
+    name: str
+    colour: str
+    epochs: Sequence[dict[str, Any]]
+
+
 def curves(epochs: Sequence[dict[str, Any]], planned: int, key: str) -> None:
-    """Draw loss and accuracy by epoch of those `planned`, on the pictures learned from and on those checked with."""
+    """Draw loss and accuracy by epoch of those `planned`, on the pictures learned from and on those checked with, and the rate."""
     if not epochs:
         return
-    with st.grid("auto", min_column_width=320):
+    with st.grid("auto", min_column_width=240):
         with st.container(gap="xsmall"):
             st.markdown("**" + _("Right answers") + "**")
             st.caption(_("Should rise. If only the learning line rises, it is learning by heart."))
@@ -35,6 +47,10 @@ def curves(epochs: Sequence[dict[str, Any]], planned: int, key: str) -> None:
             st.markdown("**" + _("Loss") + "**")
             st.caption(_("How far off the answers are, unsure ones included. Should fall."))
             _curve(epochs, planned, "loss", f"{key}-loss")
+        with st.container(gap="xsmall"):
+            st.markdown("**" + _("Learning rate") + "**")
+            st.caption(_("How large the steps are. Rises at first, then falls to nothing."))
+            _curve(epochs, planned, "rate", f"{key}-rate")
 
 
 def _curve(epochs: Sequence[dict[str, Any]], planned: int, what: str, key: str) -> None:
@@ -44,8 +60,8 @@ def _curve(epochs: Sequence[dict[str, Any]], planned: int, what: str, key: str) 
     step = -(-len(epochs) // _MOST_POINTS)
     shown = list(enumerate(epochs, 1))[::-step][::-1]
     last = []
-    for prefix, name in (("train", _("learning")), ("val", _("checking"))):
-        values = [epoch.get(f"{prefix}_{what}") for _number, epoch in shown]
+    for field, name in _fields(what).items():
+        values = [epoch.get(field) for _number, epoch in shown]
         if any(value is not None for value in values):
             x = [number for number, _epoch in shown]
             figure.add_scatter(x=x, y=values, mode="lines+markers" if len(x) < 60 else "lines", name=name, connectgaps=True)
@@ -54,10 +70,69 @@ def _curve(epochs: Sequence[dict[str, Any]], planned: int, what: str, key: str) 
     legend = {"orientation": "h", "y": 1.15, "x": 0}
     figure.update_layout(uirevision=key, xaxis_title=_("Epoch"), hovermode="x unified", legend=legend)
     figure.update_xaxes(range=[0.5, max(planned, len(epochs)) + 0.5], dtick=1 if planned <= 15 else None)
-    if what == "accuracy":
-        figure.update_yaxes(tickformat=".0%", rangemode="tozero", range=[0, 1.02])
+    _scale(figure, what)
     alt = _("After epoch {epoch}: {values}").format(epoch=len(epochs), values=", ".join(last))
     st.plotly_chart(figure, key=key, config=CONFIG, alt=alt)
+
+
+def overlaid(lines: Sequence[Line], key: str) -> None:
+    """Draw the curves of several trainings over each other: a colour for each, dots for the pictures learned from."""
+    if not any(line.epochs for line in lines):
+        return
+    titles = {"accuracy": _("Right answers"), "loss": _("Loss"), "rate": _("Learning rate")}
+    st.caption(_("Whole lines: on pictures for checking. Dotted lines: on those learned from."))
+    with st.grid("auto", min_column_width=240):
+        for what, title in titles.items():
+            with st.container(gap="xsmall"):
+                st.markdown(f"**{title}**")
+                _overlay(lines, what, f"overlaid-{key}-{what}")
+
+
+def _overlay(lines: Sequence[Line], what: str, key: str) -> None:
+    import plotly.graph_objects as go
+
+    figure, last = go.Figure(), []
+    for line in lines:
+        step = max(1, -(-len(line.epochs) // _MOST_POINTS))
+        shown = list(enumerate(line.epochs, 1))[::-step][::-1]
+        # Those for checking first: they are what the legend shows, where there are any.
+        for field in sorted(_fields(what), reverse=True):
+            values = [epoch.get(field) for _number, epoch in shown]
+            if all(value is None for value in values):
+                continue
+            named = any(trace.legendgroup == line.name for trace in figure.data)
+            learning = field.startswith("train")
+            figure.add_scatter(
+                x=[number for number, _epoch in shown],
+                y=values,
+                mode="lines+markers" if len(shown) == 1 else "lines",
+                name=escape(line.name),
+                legendgroup=line.name,
+                showlegend=not named,
+                line={"color": line.colour, "width": 1.5 if learning else 2.5, "dash": "dot" if learning else "solid"},
+                connectgaps=True,
+            )
+            if not named:
+                last.append(f"{line.name} {_number(values[-1], what)}")
+    lay_out(figure, _HEIGHT + _NAME_HEIGHT * len(lines))
+    legend = {"orientation": "h", "y": 1.02, "x": 0, "yanchor": "bottom"}
+    figure.update_layout(uirevision=key, xaxis_title=_("Epoch"), legend=legend)
+    _scale(figure, what)
+    st.plotly_chart(figure, key=key, config=CONFIG, alt=", ".join(last) or "–")
+
+
+def _fields(what: str) -> dict[str, str]:
+    """The fields of an epoch that are curves of this chart, and what they are called."""
+    if what == "rate":
+        return {"learning_rate": _("rate")}
+    return {f"train_{what}": _("learning"), f"val_{what}": _("checking")}
+
+
+def _scale(figure: go.Figure, what: str) -> None:
+    if what == "accuracy":
+        figure.update_yaxes(tickformat=".0%", rangemode="tozero", range=[0, 1.02])
+    elif what == "rate":
+        figure.update_yaxes(rangemode="tozero", tickformat="~g")
 
 
 def confusion(results: Results, key: str) -> None:
@@ -121,4 +196,4 @@ def lay_out(figure: go.Figure, height: int) -> None:
 def _number(value: Any, what: str) -> str:
     if value is None:
         return "–"
-    return words.percent(value) if what == "accuracy" else f"{value:.3f}"
+    return words.percent(value) if what == "accuracy" else f"{value:.3g}" if what == "rate" else f"{value:.3f}"

@@ -88,7 +88,7 @@ def _look_around(key: str) -> tuple[Here, TransferError | None]:
 
 def _run_in_address(project: Project | None, key: str) -> Run | None:
     wanted = st.query_params.get("run")
-    if not wanted or project is None:
+    if not wanted or wanted == address.NEW or project is None:
         return None
     if wanted == AUTOMATIC:
         # It can be tried, and that is all.

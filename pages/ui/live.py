@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import streamlit as st
 
@@ -10,31 +11,34 @@ from pages.ui import charts, progress, watch, words
 from pages.ui.guard import fragment, guard
 from pages.ui.words import plain
 from transfer_core.i18n import _
-from transfer_core.runs import control, launch
+from transfer_core.runs import control, launch, queue
 from transfer_core.runs.folder import Run
+from transfer_core.runs.memory import memory_of
 from transfer_core.runs.phases import phase_title
+from transfer_core.runs.placing import placing
 from transfer_core.runs.state import RunState
 
 TICK = 1.0  # seconds
 
 
-def draw(run: Run, state: RunState, epochs: int) -> None:
-    """Draw the training, `epochs` of it planned (0: a plan that has none), again every second while it is at work.
+def draw(run: Run, state: RunState, waits: bool) -> None:
+    """Draw the training, again every second while it is at work or `waits` for its turn.
 
     Always called, also after the end: a part of a page that draws itself must not come and go.
     """
-    at_work = state.status in watch.ACTIVE
-    fragment(TICK if at_work else None)(_live)(run, state.status, epochs)
+    moving = waits or state.status in watch.ACTIVE
+    fragment(TICK if moving else None)(_live)(run, state.status, waits)
 
 
-def _live(run: Run, known: str, epochs: int) -> None:
-    state = watch.state_of(run)
-    if state.status != known:
+def _live(run: Run, known: str, waited: bool) -> None:
+    state, epochs = watch.state_of(run), run.planned_epochs
+    if state.status != known or (waited and queue.find(run) is None):
         st.rerun()
     if state.status in watch.ACTIVE:
         progress.bar(state, epochs)
+        st.caption(" · ".join(where(run)))
         _phases(state)
-        _buttons(run, epochs > 0 and bool(state.history.epochs))
+        buttons(run, state)
     charts.curves(state.history.epochs, epochs, f"curves-{run.id}")
     _notices(state)
 
@@ -52,36 +56,53 @@ def _phases(state: RunState) -> None:
         st.caption("  \n".join(lines))
 
 
-def _buttons(run: Run, can_finish: bool) -> None:
-    asked = control.requested(run.folder)
+def where(run: Run) -> list[str]:
+    """The device with the reason for it, and the memory in use."""
+    found = placing(run)
+    device = _("Graphics card") if found.device == "cuda" else _("Processor")
+    parts = [_("{device}: {reason}").format(device=device, reason=plain(found.reason))]
+    memory = memory_of(run, found.device)
+    if memory is not None:
+        parts.append(_("{size} of memory").format(size=words.size(memory.computer)))
+        if memory.card is not None:
+            parts.append(_("{size} on the graphics card").format(size=words.size(memory.card)))
+    return parts
+
+
+def buttons(run: Run, state: RunState) -> None:
+    """Draw what can be asked of a training at work, or what was asked already."""
+    asked, learned = control.requested(run.folder), launch.has_learned(run, state)
     if asked == "stop":
         st.caption(_("Stopping: it ends after the picture it is at. What was learned so far is kept."))
+        return
+    if asked == "pause":
+        st.caption(_("Pausing: it ends after the picture it is at, and goes on from there when you resume it."))
         return
     if asked == "finish":
         st.caption(_("Finishing: this epoch is the last one, then the result is tested."))
     with st.container(horizontal=True):
-        if can_finish and asked is None:
-            st.button(
-                _("Finish now"),
-                icon=":material/flag:",
-                key="finish",
-                on_click=_ask,
-                args=(run, "finish"),
-                help=_("Ends after this epoch and makes a model of the best one so far."),
-            )
-        st.button(
-            _("Stop"),
-            icon=":material/stop_circle:",
-            key="stop",
-            on_click=_ask,
-            args=(run, "stop"),
-            help=_("Stops without a model. It can be resumed later."),
-        )
+        if learned and asked is None:
+            finishing = _("Ends after this epoch and makes a model of the best one so far.")
+            _button(run, "finish", _("Finish now"), ":material/flag:", launch.finish, finishing)
+        pausing = _("Frees memory and processor for something else. It goes on where it was when you resume it.")
+        _button(run, "pause", _("Pause"), ":material/pause_circle:", launch.pause, pausing)
+        if asked is None:
+            keeping = _("Ends it, and keeps the best so far as a finished model.")
+            stopping = keeping if learned else _("Stops without a model. It can be resumed later.")
+            _button(run, "stop", _("Stop"), ":material/stop_circle:", launch.stop_and_keep, stopping)
+        else:
+            leaving = _("Stops without a model. It can be resumed later.")
+            _button(run, "stop", _("Stop at once"), ":material/stop_circle:", launch.stop, leaving)
 
 
-def _ask(run: Run, what: control.Request) -> None:
+def _button(run: Run, what: str, label: str, icon: str, ask: Callable[[Run], None], explanation: str) -> None:
+    key = f"{what}-{run.id}"
+    st.button(label, icon=icon, key=key, on_click=_ask, args=(run, ask), help=explanation)
+
+
+def _ask(run: Run, ask: Callable[[Run], None]) -> None:
     with guard():
-        launch.stop(run) if what == "stop" else launch.finish(run)
+        ask(run)
 
 
 def _notices(state: RunState) -> None:

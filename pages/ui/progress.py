@@ -16,7 +16,8 @@ ICONS = {
     "queued": ":material/schedule:",
     "starting": ":material/hourglass_top:",
     "running": ":material/model_training:",
-    "stopped": ":material/pause_circle:",
+    "stopped": ":material/stop_circle:",
+    "paused": ":material/pause_circle:",
     "finished": ":material/check_circle:",
     "failed": ":material/error:",
     "died": ":material/power_off:",
@@ -30,6 +31,7 @@ def status_word(status: str) -> str:
         "starting": _("Starting"),
         "running": _("Training"),
         "stopped": _("Stopped"),
+        "paused": _("Paused"),
         "finished": _("Finished"),
         "failed": _("Failed"),
         "died": _("Interrupted"),
@@ -38,7 +40,7 @@ def status_word(status: str) -> str:
 
 def badge(status: str) -> None:
     """How a training stands, as a badge."""
-    colors = {"finished": "green", "failed": "red", "died": "red", "stopped": "orange", "queued": "gray"}
+    colors = {"finished": "green", "failed": "red", "died": "red", "stopped": "orange", "paused": "orange", "queued": "gray"}
     st.badge(status_word(status), icon=ICONS[status], color=colors.get(status, "blue"))  # type: ignore[arg-type]
 
 

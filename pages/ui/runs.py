@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import address, progress, scores, setting_words, watch, words
-from pages.ui.guard import fragment, guard
+from pages.ui import address, comparing, drafts, scores, setting_words, waiting, watch, words
+from pages.ui.guard import guard
 from pages.ui.words import plain
 from transfer_core.data.project import Project
 from transfer_core.errors import TransferError
 from transfer_core.i18n import _
 from transfer_core.places import trash_folder
-from transfer_core.runs import launch
+from transfer_core.runs import dispatcher, queue
 from transfer_core.runs.folder import Run, list_runs
 from transfer_core.runs.state import RunState
 
@@ -26,6 +26,9 @@ def draw(project: Project) -> None:
         if st.button(_("Train a model"), type="primary", icon=":material/model_training:"):
             address.go("train", project)
         return
+    waiting.draw(project)
+    comparing.draw(runs)
+    st.header(_("All trainings"), anchor=False)
     page = st.pagination(-(-len(runs) // _PAGE), key="page-runs") if len(runs) > _PAGE else 1
     for run in runs[(page - 1) * _PAGE : page * _PAGE]:
         with guard():
@@ -37,34 +40,39 @@ def _card(project: Project, run: Run) -> None:
     with st.container(border=True, gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{plain(run.name)}**", width="content")
-            progress.badge(state.status)
+            waiting.badge(run, state.status)
         st.caption(" · ".join(filter(None, [words.moment(run.created), *_settings(run), _accuracy(run)])))
         _why(state)
-        if state.status in watch.ACTIVE:
-            fragment(2.0)(_bar)(run, state.status)
         with st.container(horizontal=True):
             if st.button(_("Open"), key=f"open-{run.id}", icon=":material/arrow_forward:"):
                 address.go("train", project, run)
-            resumable = state.resumable and state.status != "queued"
-            if resumable and st.button(_("Resume"), key=f"resume-{run.id}", icon=":material/play_arrow:"):
-                launch.resume(run)
-                address.go("train", project, run)
-            choices = {"rename": _("Rename"), "duplicate": _("Duplicate"), "delete": _("Delete")}
+            if state.resumable and queue.find(run) is None:
+                _carry_on(project, run, state)
+            choices = {
+                "rename": _("Rename"),
+                "duplicate": _("Duplicate"),
+                "change": _("Duplicate with changes"),
+                "delete": _("Delete"),
+            }
             choice = choices.__getitem__
             chosen = st.menu_button(_("More"), list(choices), format_func=choice, key=f"more-{run.id}", type="tertiary")
         if chosen == "rename":
             _ask_for_name(run)
         elif chosen == "duplicate":
             address.go("train", project, run.duplicate({}))
+        elif chosen == "change":
+            drafts.change(project, **run.settings.model_dump())
+            address.go_to_new(project)
         elif chosen == "delete":
             _ask_to_delete(run)
 
 
-def _bar(run: Run, known: str) -> None:
-    state = watch.state_of(run)
-    if state.status != known:
-        st.rerun()
-    progress.bar(state)
+def _carry_on(project: Project, run: Run, state: RunState) -> None:
+    fresh = state.status == "queued"
+    label = _("Add to the queue") if fresh else _("Resume")
+    if st.button(label, key=f"resume-{run.id}", icon=":material/playlist_add:" if fresh else ":material/play_arrow:"):
+        dispatcher.submit(run, first=not fresh)
+        address.go("runs" if fresh else "train", project, None if fresh else run)
 
 
 def _settings(run: Run) -> list[str]:
@@ -106,6 +114,8 @@ def _ask_to_delete(run: Run) -> None:
             st.markdown(_("It goes to this program's trash with its model. Your pictures stay where they are."))
             st.caption(plain(trash_folder()))
             if st.button(_("Delete the training"), type="primary", icon=":material/delete:"):
+                if queue.find(run) is not None:
+                    queue.cancel(run)
                 run.delete()
                 st.rerun()
 

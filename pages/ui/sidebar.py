@@ -9,7 +9,7 @@ from pages.ui.guard import fragment
 from pages.ui.words import one_line, plain
 from transfer_core.data.project import Project
 from transfer_core.i18n import _
-from transfer_core.runs import jobs
+from transfer_core.runs import dispatcher, jobs
 from transfer_core.runs.folder import Run
 
 _SEEN = "training seen at work"
@@ -30,6 +30,8 @@ def draw(key: str, project: Project | None, run: Run | None) -> None:
             # Always called, so that a training begun in another tab shows up here too; the Train page has its own live view.
             every = None if key == "train" and active else BUSY if active else IDLE
             fragment(every)(_watch)(key, project, active.id if active else None)
+    # Last, so that a queue that can't be read hides nothing else.
+    dispatcher.ensure_dispatcher()
 
 
 def _links(project: Project | None, run: Run | None) -> None:
@@ -46,6 +48,7 @@ def _watch(key: str, project: Project, known: str | None) -> None:
     active = watch.active_run(project.folder)
     if (active.id if active else None) != known:
         st.rerun()
+    dispatcher.ensure_dispatcher()
     if key != "backbone":  # which has them in its list
         _downloads(project)
     if active is None or key == "train":

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.ui import address, answers, command, drafts, form, frame, keeping, live, scores, setting_words, watch, words
+from pages.ui import address, answers, command, drafts, form, frame, keeping, live, scores, setting_words, turns, watch, words
 from pages.ui.guard import guard, show_error, show_warning
 from pages.ui.words import plain
 from transfer_core.backbones.catalogue import catalogue
@@ -15,13 +16,14 @@ from transfer_core.data.project import Project
 from transfer_core.data.scan import check_trainable
 from transfer_core.errors import DataError
 from transfer_core.i18n import _
-from transfer_core.runs import launch
-from transfer_core.runs.folder import Run, create_run
+from transfer_core.runs import dispatcher, queue
+from transfer_core.runs.folder import Run, create_run, list_runs
 from transfer_core.runs.state import RunState
 from transfer_core.training.conflicts import Conflict
 from transfer_core.training.settings import RunSettings
 
 _beginning = threading.Lock()
+_TWO_CLICKS = 3.0  # seconds between two that are meant as one
 # The button, and what stands in its way, stay in sight while somebody goes through a long form beside them.
 _STYLE = """
 <style>
@@ -34,23 +36,27 @@ _STYLE = """
 
 def draw(project: Project, run: Run | None) -> None:
     """Draw the page for the training that the address names, the one at work, or the next one."""
-    run = run or watch.active_run(project.folder)
+    run = run or (None if address.wants_new() else watch.active_run(project.folder))
     if run is None:
         _before(project)
         return
-    state = watch.state_of(run)
-    _top(run, state)
+    state, waits = watch.state_of(run), queue.find(run) is not None
+    _top(run, state, waits)
     if state.status == "finished":
         _result(project, run)
+    if waits:
+        turns.draw_waiting(run)
+    elif state.status == "finished":
+        turns.draw_more_epochs(project, run)
     elif state.ended or state.status == "queued":
         _resting(project, run, state)
-    live.draw(run, state, epochs=run.settings.planned_epochs)
+    live.draw(run, state, waits)
     with st.expander(_("Settings of this training"), icon=":material/tune:"):
         _facts(project, run.settings)
-    if state.ended:
-        st.space("small")
-        if st.button(_("Train again with other settings"), icon=":material/replay:", key="again"):
-            address.go("train", project)
+    st.space("small")
+    label = _("Train again with other settings") if state.ended else _("Set up another training")
+    if st.button(label, icon=":material/replay:", key="again"):
+        address.go_to_new(project)
 
 
 def _before(project: Project) -> None:
@@ -71,8 +77,9 @@ def _start(project: Project, settings: RunSettings, conflicts: Sequence[Conflict
     if conflicts:
         lines = "\n".join(f"* {setting_words.told(conflict)}" for conflict in conflicts)
         st.error(_("These settings don't go together:") + f"\n\n{lines}", icon=":material/error:")
+    ahead = turns.ahead(settings)
     pressed = st.button(
-        _("Start training"),
+        _("Add to the queue") if ahead else _("Start training"),
         type="primary",
         icon=":material/play_arrow:",
         width="stretch",
@@ -83,6 +90,8 @@ def _start(project: Project, settings: RunSettings, conflicts: Sequence[Conflict
         with guard():
             run = begin(project)
             address.go("train", project, run)
+    if ahead:
+        st.caption(turns.ahead_sentence(ahead))
     counts = project.table.classes()
     st.markdown(f"{words.pictures(sum(count.total for count in counts))} · {words.classes(len(counts))}")
     info = catalogue().get(settings.backbone)
@@ -104,27 +113,38 @@ def _ready(project: Project) -> bool:
 
 
 def begin(project: Project) -> Run:
-    """Begin a training by the project's draft. While one is at work, that one is meant: two clicks begin one."""
+    """Begin a training by the project's draft, when its turn comes. Two clicks begin one."""
     with _beginning:
-        active = watch.active_run(project.folder)
-        if active is not None:
-            return active
-        run = create_run(project, drafts.read(project))
-        launch.start(run)
+        settings = drafts.read(project)
+        just_now = _begun_just_now(project, settings)
+        if just_now is not None:
+            return just_now
+        run = create_run(project, settings)
+        dispatcher.submit(run)
         return run
 
 
-def _top(run: Run, state: RunState) -> None:
+def _begun_just_now(project: Project, settings: RunSettings) -> Run | None:
+    """The training that the first of two clicks began."""
+    newest = next(iter(list_runs(project.folder)), None)
+    if newest is None or time.time() - newest.created > _TWO_CLICKS or newest.settings != settings:
+        return None
+    return newest if watch.state_of(newest).status in watch.ACTIVE or queue.find(newest) else None
+
+
+def _top(run: Run, state: RunState, waits: bool) -> None:
     titles = {
         "queued": _("Ready to train"),
         "starting": _("Training is starting"),
         "running": _("Training"),
         "stopped": _("Training was stopped"),
+        "paused": _("Training is paused"),
         "finished": _("Your model is ready"),
         "failed": _("Training could not go on"),
         "died": _("Training was interrupted"),
     }
-    st.title(titles[state.status], anchor=False)
+    waiting = waits and state.status != "finished"
+    st.title(_("Waiting for its turn") if waiting else titles[state.status], anchor=False)
     st.caption(f"{plain(run.name)} · {words.moment(run.created)}")
 
 
@@ -146,7 +166,7 @@ def _result(project: Project, run: Run) -> None:
 
 def _resting(project: Project, run: Run, state: RunState) -> None:
     """A training that is not at work and has no result: why, and the button that goes on."""
-    if state.status == "stopped":
+    if state.status in ("stopped", "paused"):
         st.markdown(_("What was finished is kept: it goes on from there."))
     elif state.status == "died":
         st.warning(
@@ -161,7 +181,7 @@ def _resting(project: Project, run: Run, state: RunState) -> None:
     label = _("Start training") if state.status == "queued" else _("Resume")
     if st.button(label, type="primary", icon=":material/play_arrow:", key="resume"):
         with guard():
-            launch.start(run) if state.status == "queued" else launch.resume(run)
+            dispatcher.submit(run, first=state.status != "queued")
             address.go("train", project, run)
     if state.status in ("failed", "died"):
         keeping.draw_log(run)

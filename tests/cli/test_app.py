@@ -19,6 +19,9 @@ import pytest
 from transfer_core.cli import app, server
 from transfer_core.data.project import Project
 from transfer_core.errors import TransferError
+from transfer_core.runs import queue
+from transfer_core.runs.folder import create_run, read_state
+from transfer_core.training.settings import RunSettings
 
 Command = Callable[..., subprocess.Popen[str]]
 
@@ -189,3 +192,13 @@ def test_the_browser_is_opened_only_where_there_is_a_screen(monkeypatch: pytest.
     app._open(there, "/Data", no_browser=True)
     app._open(there, "/Data", no_browser=False)
     assert opened == ["http://localhost:8501/Data"]
+
+
+def test_runs_that_wait_go_on_when_the_app_is_opened(begun: Callable[..., subprocess.Popen[str]], pictures: Path) -> None:
+    run = create_run(Project.for_source(pictures), RunSettings(plan="custom", backbone="fake", epochs=1))
+    queue.add(run)
+    address(begun())
+    deadline = time.monotonic() + 30
+    while read_state(run).status != "finished" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert read_state(run).status == "finished"

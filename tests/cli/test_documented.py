@@ -14,7 +14,8 @@ DOCS = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="
 CONTRACT = {
     "app": "PROJECT --port --host --share --no-browser",
     "check": "DATA --backbone --labels --group --json",
-    "train": "DATA --test --labels --group --plan --backbone --weights --config --set --find-rate --out --device --threads --seed --json",
+    "train": "DATA --test --labels --group --plan --backbone --weights --config --set --find-rate --out --device --threads --seed "
+    "--queue --json",
     "predict": "MODEL PATH --csv --copy-into --json",
     "evaluate": "MODEL DATA --json",
     "backbones": "--for --download --minutes --json",
@@ -26,7 +27,11 @@ CONTRACT = {
     "runs show": "RUN --json",
     "runs stop": "RUN --json",
     "runs finish": "RUN --json",
+    "runs pause": "RUN --json",
     "runs resume": "RUN --json",
+    "runs extend": "RUN --epochs --json",
+    "runs cancel": "RUN --json",
+    "runs move": "RUN PLACE --json",
     "projects list": "--json",
     "doctor": "--json",
 }

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -23,7 +24,8 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_pla
 from transfer_core.data.project import Project
 from transfer_core.data.sample_project import sample_project
 from transfer_core.data.scan import scan
-from transfer_core.runs.folder import list_runs
+from transfer_core.runs import queue
+from transfer_core.runs.folder import Run, list_runs
 from transfer_core.runs.process import is_alive, read_worker
 
 ROOT = Path(__file__).parents[2]
@@ -182,6 +184,19 @@ def app(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[
 def same_home(studio_home: Path, app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test does through `transfer_core` happens where the app looks."""
     monkeypatch.setenv("TRANSFER_STUDIO_HOME", str(app.home))
+
+
+@pytest.fixture(autouse=True)
+def nothing_at_work(same_home: None) -> Iterator[None]:
+    """Trainings that a test leaves waiting or at work would have those of the next one wait."""
+    yield
+    for entry in queue.order():
+        queue.cancel(Run(entry.folder))
+    for entry in queue.at_work():
+        worker = read_worker(entry.folder)
+        if worker is not None:
+            with suppress(psutil.Error):
+                psutil.Process(worker.pid).kill()
 
 
 @pytest.fixture

@@ -210,7 +210,7 @@ def test_runs_are_renamed_duplicated_and_deleted(
     def choose(what: str) -> None:
         visitor.open("Runs", project=project.folder.name)
         visitor.page.get_by_role("button", name="More").first.click()
-        visitor.page.get_by_role("menuitem", name=what).click()
+        visitor.page.get_by_role("menuitem", name=what, exact=True).click()
 
     choose("Duplicate")
     visitor.heading("Ready to train")

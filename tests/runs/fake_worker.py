@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from transfer_core.errors import WeightsError
+from transfer_core.files import write_text
 from transfer_core.runs.worker import main
 
 
@@ -22,7 +23,8 @@ def last_step(folder: Path) -> int:
 
 def keep_step(folder: Path, step: int) -> None:
     (folder / "checkpoint").mkdir(exist_ok=True)
-    (folder / "checkpoint" / "step").write_text(str(step))
+    # Whole or not at all, as real checkpoints are: tests kill this process at any time.
+    write_text(folder / "checkpoint" / "step", str(step))
 
 
 def execute(context: Any) -> dict[str, Any]:
@@ -47,8 +49,11 @@ def execute(context: Any) -> dict[str, Any]:
     if what == "fake-many":
         for number in range(1, 1001):
             context.emit("progress", done=number, total=1000, images_per_second=1.0, eta_seconds=1.0)
+    while what == "fake-slow":  # over its first epoch
+        context.stop_if_asked()
+        time.sleep(0.02)
     step = last_step(context.folder)
-    while step < context.settings.epochs:
+    while step < context.settings.epochs + sum(context.extensions):
         context.stop_if_asked()
         if context.requested() == "finish":
             break

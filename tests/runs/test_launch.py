@@ -107,6 +107,46 @@ def test_stopped_and_resumed(make_run: MakeRun) -> None:
     assert follow(run)[0].status == "finished"
 
 
+def test_paused_its_process_is_gone_and_resumed_it_goes_on(make_run: MakeRun) -> None:
+    run = begun(make_run, epochs=8)
+    pid = pid_of(run)
+    launch.pause(run)
+    state, events = follow(run)
+    assert state.status == "paused" and state.resumable != state.alive and events[-1]["event"] == "run_paused"
+    deadline = time.monotonic() + 10
+    while psutil.pid_exists(pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not psutil.pid_exists(pid), "memory and device are free"
+    launch.resume(run)
+    state, _ = follow(run)
+    assert state.status == "finished" and [event["step"] for event in state.history.epochs] == list(range(1, 9))
+
+
+def test_stop_comes_before_pause(make_run: MakeRun) -> None:
+    run = make_run(epochs=LONG)
+    for what in control.REQUESTS:
+        control.request(run, what)
+    launch.start(run)
+    assert follow(run)[0].status == "stopped"
+    control.clear(run.folder)
+    assert control.requested(run.folder) is None
+
+
+def test_stop_keeps_what_was_learned(make_run: MakeRun) -> None:
+    run = begun(make_run)
+    launch.stop_and_keep(run)
+    state, _ = follow(run)
+    assert state.status == "finished" and run.report()["steps"] >= 3  # type: ignore[index]
+
+
+def test_stop_with_nothing_learned_yet_only_stops(make_run: MakeRun) -> None:
+    run = make_run("fake-slow", epochs=LONG)
+    launch.start(run)
+    wait_for(run, "phase")
+    launch.stop_and_keep(run)
+    assert follow(run)[0].status == "stopped"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_is_a_request_to_stop(make_run: MakeRun, number: signal.Signals) -> None:
     run = begun(make_run)
@@ -131,7 +171,7 @@ def test_asked_to_stop_before_it_began(make_run: MakeRun) -> None:
 
 def test_what_can_not_be_asked(make_run: MakeRun) -> None:
     run = make_run(epochs=2)
-    for ask in (launch.stop, launch.finish):
+    for ask in (launch.stop, launch.finish, launch.pause, launch.stop_and_keep):
         with pytest.raises(RunError) as caught:
             ask(run)
         assert code(caught) == "not-running"

@@ -16,7 +16,7 @@ from transfer_core.runs.folder import Run
 from transfer_core.runs.process import FILE, is_alive
 from transfer_core.runs.state import RunReader, read_state
 
-FINAL = {"run_stopped": "stopped", "run_finished": "finished", "run_failed": "failed"}
+FINAL = {"run_stopped": "stopped", "run_paused": "paused", "run_finished": "finished", "run_failed": "failed"}
 
 
 def carried_by(run: Run, alive: bool, began: float | None = None) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform
 import re
 import shutil
 import subprocess
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 
@@ -96,6 +98,22 @@ def describe() -> Computer:
         weights=weights,
         problems=problems,
     )
+
+
+@cache
+def usual_device() -> Literal["cpu", "cuda"]:
+    """What a run takes whose device is `auto`, told without torch and only once: cards don't come and go."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return "cpu"
+    torch = _build("torch")
+    return "cuda" if torch is not None and torch.cuda is not False and _gpus() else "cpu"
+
+
+@cache
+def card_without_torch() -> bool:
+    """Whether there is a graphics card that the installed torch is not built for."""
+    torch = _build("torch")
+    return torch is not None and torch.cuda is False and bool(_gpus())
 
 
 def missing_packages(versions: dict[str, str | None]) -> Iterable[Problem]:

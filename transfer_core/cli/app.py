@@ -64,6 +64,7 @@ def run(options: argparse.Namespace) -> int:
             server.wait_until_it_answers(ours)
             _welcome(ours, page)
             _open(ours, page, options.no_browser)
+            _go_on_with_queue()
             process.wait()
             raise server.ended()
     except KeyboardInterrupt:
@@ -71,6 +72,16 @@ def run(options: argparse.Namespace) -> int:
     finally:
         server.end(process)
     return 0
+
+
+def _go_on_with_queue() -> None:
+    """Have the runs that wait carried, as after the computer was off; the pages do not depend on it."""
+    from transfer_core.runs.dispatcher import ensure_dispatcher
+
+    try:
+        ensure_dispatcher()
+    except TransferError as error:
+        output.error(error, as_json=False)
 
 
 def _welcome(ours: Server, page: str) -> None:

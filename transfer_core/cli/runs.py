@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from transfer_core.runs.folder import Run
     from transfer_core.runs.state import RunReader, RunState
 
-PATIENCE = 30.0  # seconds that `stop` and `finish` wait for the run to do so
+EXAMPLE = "20260312-141503-a1b2"
+PATIENCE = 30.0  # seconds that `stop`, `pause` and `finish` wait for the run to do so
 
 
 def add(commands: Commands) -> None:
     """Add the commands to the parser."""
-    group = add_command(commands, "runs", _("list, show, stop, finish and resume runs"), "runs list", json=False)
+    group = add_command(commands, "runs", _("list, show, queue, stop, pause, resume and extend runs"), "runs list", json=False)
     actions = group.add_subparsers(title=_("commands"), metavar=_("COMMAND"), required=True)
     listing = add_command(actions, "list", _("list the runs of a project, or of all"), "runs list")
     listing.add_argument(
@@ -33,22 +34,40 @@ def add(commands: Commands) -> None:
         ("show", _("show how a run stands"), show),
         ("stop", _("ask a run to stop; it can be resumed"), stop),
         ("finish", _("ask a run to make a model of what it has learned so far"), finish),
-        ("resume", _("carry on a run that stopped, failed or died"), resume),
+        ("pause", _("ask a run to free memory and device; it can be resumed"), pause),
+        ("resume", _("carry on a run that stopped, paused, failed or died"), resume),
+        ("cancel", _("take a run out of the queue"), cancel),
     ):
-        parser = add_command(actions, name, summary, f"runs {name} 20260312-141503-a1b2")
-        parser.add_argument("run", metavar="RUN", help=_("a run's folder, or its id"))
-        parser.set_defaults(run_command=function)
+        _of_a_run(actions, name, summary, f"runs {name} {EXAMPLE}", function)
+    parser = _of_a_run(actions, "extend", _("train a finished run on"), f"runs extend {EXAMPLE} --epochs 10", extend)
+    parser.add_argument("--epochs", metavar="N", type=int, default=10, help=_("how many epochs more; 10 without it"))
+    parser = _of_a_run(actions, "move", _("move a waiting run in the queue"), f"runs move {EXAMPLE} 1", move)
+    parser.add_argument("place", metavar="PLACE", type=int, help=_("its new place in the queue; 1 is the next one"))
+
+
+def _of_a_run(
+    actions: Commands, name: str, summary: str, example: str, function: Callable[[argparse.Namespace], int]
+) -> argparse.ArgumentParser:
+    parser = add_command(actions, name, summary, example)
+    parser.add_argument("run", metavar="RUN", help=_("a run's folder, or its id"))
+    parser.set_defaults(run_command=function)
+    return parser
 
 
 def list_them(options: argparse.Namespace) -> int:
     """Print the runs, newest first."""
-    from transfer_core.runs.state import read_state, status_title
+    from transfer_core.runs import dispatcher, queue
+    from transfer_core.runs.state import read_state
 
+    dispatcher.ensure_dispatcher()
     runs = [(run, read_state(run)) for run in _runs(options.project)]
     if options.json:
         output.answer({"runs": [summary(run, state) for run, state in runs]})
         return 0
-    rows = [[run.id, status_title(state.status), _accuracy(state), run.name, str(run.folder)] for run, state in runs]
+    places = {entry.folder: number for number, entry in enumerate(queue.order(), 1)}
+    rows = [
+        [run.id, _standing(state, places.get(run.folder)), _accuracy(state), run.name, str(run.folder)] for run, state in runs
+    ]
     if rows:
         output.table([[_("id"), _("state"), _("validation"), _("name"), _("folder")], *rows])
     else:
@@ -60,9 +79,10 @@ def show(options: argparse.Namespace) -> int:
     """Print how a run stands."""
     from transfer_core.cli.watch import epoch, progress
     from transfer_core.cli.watch import summary as report_lines
+    from transfer_core.runs import queue
     from transfer_core.runs.folder import find_run
     from transfer_core.runs.phases import phase_title
-    from transfer_core.runs.state import read_state, status_title
+    from transfer_core.runs.state import read_state
 
     run = find_run(options.run)
     state = read_state(run)
@@ -71,7 +91,7 @@ def show(options: argparse.Namespace) -> int:
         details = {"phase": history.phase, "progress": history.progress, "epochs": history.epochs, "notices": history.notices}
         output.answer(summary(run, state) | details | {"report": history.report})
         return 0
-    output.line(f"{run.id}: {status_title(state.status)}")
+    output.line(f"{run.id}: {_standing(state, queue.place(run))}")
     output.line(_("Name: {name}").format(name=output.shown(run.name)))
     output.line(_("Begun: {date}").format(date=output.date(run.created)))
     output.line(_("Folder: {folder}").format(folder=output.shown(run.folder)))
@@ -100,26 +120,80 @@ def finish(options: argparse.Namespace) -> int:
     return _ask(options, launch.finish)
 
 
-def resume(options: argparse.Namespace) -> int:
-    """Carry a run on and watch it, as `train` does."""
-    from transfer_core.cli.watch import begin_and_watch
+def pause(options: argparse.Namespace) -> int:
+    """Ask a run to pause, and wait a while for it."""
     from transfer_core.runs import launch
+
+    return _ask(options, launch.pause)
+
+
+def resume(options: argparse.Namespace) -> int:
+    """Carry a run on, before all that wait, and watch it, as `train` does."""
     from transfer_core.runs.folder import find_run
-    from transfer_core.runs.state import RunReader
+
+    return _carry_on(find_run(options.run), options.json)
+
+
+def extend(options: argparse.Namespace) -> int:
+    """Train a finished run on, before all that wait, and watch it, as `train` does."""
+    from transfer_core.runs import extension
+    from transfer_core.runs.folder import find_run
 
     run = find_run(options.run)
+    extension.ask(run, options.epochs)
+    return _carry_on(run, options.json)
+
+
+def cancel(options: argparse.Namespace) -> int:
+    """Take a run out of the queue."""
+    from transfer_core.runs import queue
+
+    return _change_queue(options, queue.cancel)
+
+
+def move(options: argparse.Namespace) -> int:
+    """Give a waiting run another place."""
+    from transfer_core.runs import queue
+
+    return _change_queue(options, lambda run: queue.move(run, options.place - 1))
+
+
+def _carry_on(run: Run, as_json: bool) -> int:
+    from transfer_core.cli.watch import begin_and_watch
+    from transfer_core.runs import dispatcher
+    from transfer_core.runs.state import RunReader
+
     reader = RunReader(run)
     reader.read()  # what it told before is no news
 
     def begin() -> Run:
-        launch.resume(run)
+        dispatcher.submit(run, first=True)
         return run
 
-    return begin_and_watch(begin, options.json, reader)
+    return begin_and_watch(begin, as_json, reader)
+
+
+def _change_queue(options: argparse.Namespace, change: Callable[[Run], None]) -> int:
+    """Change the queue, and print it."""
+    from transfer_core.runs import queue
+    from transfer_core.runs.folder import Run, find_run
+
+    change(find_run(options.run))
+    waiting = [Run(entry.folder) for entry in queue.order()]
+    if options.json:
+        output.answer({"queue": [run.id for run in waiting]})
+        return 0
+    for number, run in enumerate(waiting, 1):
+        output.line(f"{number}  {run.id}  {output.shown(run.name)}")
+    if not waiting:
+        output.say(_("Nothing waits in the queue."))
+    return 0
 
 
 def summary(run: Run, state: RunState) -> dict[str, Any]:
-    """A run in one object of JSON."""
+    """A run in one object of JSON; `place` is the one in the queue, from 1, or null."""
+    from transfer_core.runs import queue
+
     return {
         "id": run.id,
         "name": run.name,
@@ -127,6 +201,7 @@ def summary(run: Run, state: RunState) -> dict[str, Any]:
         "project": str(run.project_folder),
         "created": run.created,
         "status": state.status,
+        "place": queue.place(run),
         "model": str(run.model_folder) if run.model_folder.is_dir() else None,
         "val": (state.history.report or {}).get("val"),
         "error": state.error.as_data() if state.error else None,
@@ -172,6 +247,13 @@ def _wait(reader: RunReader) -> RunState:
         if state.ended or time.monotonic() > deadline:
             return state
         time.sleep(0.1)
+
+
+def _standing(state: RunState, place: int | None) -> str:
+    """How a run stands, in words; `place` is the one in the queue."""
+    from transfer_core.runs.state import status_title
+
+    return status_title(state.status) if place is None else _("waits at place {place}").format(place=place)
 
 
 def _accuracy(state: RunState) -> str:

@@ -62,13 +62,14 @@ def add(commands: Commands) -> None:
     parser.add_argument("--device", metavar="{auto,cpu,cuda}", help=_("where to train"))
     parser.add_argument("--threads", metavar="N", type=int, help=_("processor cores to use; 0 takes all"))
     parser.add_argument("--seed", metavar="N", type=int, help=_("where chance starts from; the same seed gives the same model"))
+    parser.add_argument("--queue", action="store_true", help=_("return at once; the run begins when its turn comes"))
     parser.set_defaults(run_command=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Train, showing how it goes, and print the report."""
-    from transfer_core.cli.watch import begin_and_watch
-    from transfer_core.runs import launch
+    from transfer_core.cli.watch import begin_and_watch, leave_in_queue
+    from transfer_core.runs import dispatcher
     from transfer_core.runs.folder import Run, create_run
 
     # Everything that can be known to be wrong is told before anything is made.
@@ -80,10 +81,10 @@ def run(options: argparse.Namespace) -> int:
 
     def begin() -> Run:
         run = create_run(project, settings, options.out)
-        launch.start(run)
+        dispatcher.submit(run)
         return run
 
-    return begin_and_watch(begin, options.json)
+    return leave_in_queue(begin(), options.json) if options.queue else begin_and_watch(begin, options.json)
 
 
 def find_rate(options: argparse.Namespace, settings: RunSettings) -> int:

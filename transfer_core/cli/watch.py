@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
@@ -11,12 +12,14 @@ from typing import Any, TextIO
 from transfer_core.cli import output
 from transfer_core.errors import RunError
 from transfer_core.i18n import _
-from transfer_core.runs import control, launch
+from transfer_core.runs import control, dispatcher, launch, queue
 from transfer_core.runs.folder import Run
 from transfer_core.runs.phases import phase_title
-from transfer_core.runs.state import RunReader, RunState
+from transfer_core.runs.starting import START_PATIENCE
+from transfer_core.runs.state import RunReader, RunState, read_state
 
 WIDTH = 79
+POLL = 0.5  # seconds between two looks at the queue
 
 
 def begin_and_watch(begin: Callable[[], Run], as_json: bool, reader: RunReader | None = None) -> int:
@@ -30,11 +33,24 @@ def begin_and_watch(begin: Callable[[], Run], as_json: bool, reader: RunReader |
     try:
         if interrupted:
             raise KeyboardInterrupt
+        _wait_for_turn(run)
         state = launch.follow(run, live.on_event, reader=reader)
     except KeyboardInterrupt:
         state = _stop(run, live, reader)
     live.close()
     return conclude(run, state, as_json)
+
+
+def leave_in_queue(run: Run, as_json: bool) -> int:
+    """Say where the run is, and leave it to itself."""
+    place = queue.place(run)
+    if as_json:
+        output.answer({"run": str(run.folder), "id": run.id, "place": place})
+    elif place is None:
+        output.line(_("Run {id} has begun: {folder}").format(id=run.id, folder=output.shown(run.folder)))
+    else:
+        output.line(_("Run {id} waits at place {place}.").format(id=run.id, place=place))
+    return 0
 
 
 def conclude(run: Run, state: RunState, as_json: bool) -> int:
@@ -49,6 +65,8 @@ def conclude(run: Run, state: RunState, as_json: bool) -> int:
         return 0
     if state.status == "stopped":
         raise RunError(_("Stopped."), code="stopped", file=run.folder, fix=_resume_with(run))
+    if state.status == "paused":
+        raise RunError(_("Paused."), code="paused", file=run.folder, fix=_resume_with(run))
     raise state.error or RunError(_("The run failed."), file=run.log_file)
 
 
@@ -130,8 +148,31 @@ def epoch(event: dict[str, Any]) -> str:
     return text
 
 
+def _wait_for_turn(run: Run) -> None:
+    """Return when a process carries the run; raises RunError when it was taken out of the queue before."""
+    entry = queue.find(run)
+    if entry is None:
+        return
+    output.say(_("It waits for its turn at place {place}, and begins by itself.").format(place=queue.place(run)))
+    while queue.find(run) is not None:
+        dispatcher.ensure_dispatcher()
+        time.sleep(POLL)
+    deadline = time.monotonic() + START_PATIENCE
+    while queue.is_begun(entry) and not entry.had and time.monotonic() < deadline:
+        time.sleep(POLL)
+    if not entry.had and not read_state(run).ended:
+        raise _cancelled(run)
+
+
+def _cancelled(run: Run) -> RunError:
+    return RunError(_("It was taken out of the queue before it began."), code="cancelled", file=run.folder, fix=_resume_with(run))
+
+
 def _stop(run: Run, live: Live, reader: RunReader) -> RunState:
     live.close()
+    if queue.find(run) is not None:
+        queue.cancel(run)
+        raise _cancelled(run)
     try:
         control.request(run, "stop")
         output.say(_("Stopping. Press Ctrl-C once more to leave the run to itself."))

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
@@ -23,12 +23,14 @@ from transfer_core.errors import FULL_DISK, StorageError, TransferError, storage
 from transfer_core.files import write_json
 from transfer_core.i18n import _
 from transfer_core.runs import control
-from transfer_core.runs.events import EventReader, EventWriter, make_reserve
-from transfer_core.runs.process import is_alive, write_worker
+from transfer_core.runs.events import FINAL, EventReader, EventWriter, make_reserve
+from transfer_core.runs.process import began, is_alive, write_worker
 from transfer_core.runs.work import Work
 
 log = logging.getLogger("transfer_core.worker")
 
+Result = dict[str, Any] | Literal["stop", "pause"]
+BEGINNINGS = frozenset({"run_started", "run_resumed"})
 LOCK_PATIENCE = 15.0  # seconds for what a killed process left behind to go
 PROGRESS_EVERY = 0.1  # seconds; more lines than that nobody can see
 
@@ -89,10 +91,11 @@ class Carrier:
             events.write("run_started")
 
 
-def main(open_work: Callable[[], Work], carry_out: Callable[[Carrier], dict[str, Any] | None]) -> int:
-    """Have `carry_out` do the work, unless another process does; it gives a report, or None when it was asked to stop.
+def main(open_work: Callable[[], Work], carry_out: Callable[[Carrier], Result], after: float | None = None) -> int:
+    """Have `carry_out` do the work, unless another process does; it gives a report, or what it was asked to end for.
 
-    The exit code of the process: 0, or 2 when the work failed or was not this process's to do.
+    With `after`, the process that came before this one is to be the one that began then (0: none): where another carried the work
+    since, this one makes way. The exit code of the process: 0, or 2 when the work failed or was not this process's to do.
     """
     _open_log()
     try:
@@ -102,6 +105,9 @@ def main(open_work: Callable[[], Work], carry_out: Callable[[Carrier], dict[str,
             log.error("Another process is at work on this; this one makes way for it.")
             return 2
         try:
+            if after is not None and began(work.folder) != after:
+                log.error("Another process was at work on this meanwhile; this one makes way for it.")
+                return 2
             return _carry(work, carry_out)
         finally:
             lock.release()
@@ -135,9 +141,10 @@ def _take_lock(work: Work) -> FileLock | None:
             raise storage_error(error, work.lock_file) from error
 
 
-def _carry(work: Work, carry_out: Callable[[Carrier], dict[str, Any] | None]) -> int:
-    told = {event["event"] for event in EventReader(work.events_file).read()}
-    if "run_finished" in told:
+def _carry(work: Work, carry_out: Callable[[Carrier], Result]) -> int:
+    told = [event["event"] for event in EventReader(work.events_file).read()]
+    turns = [name for name in told if name in FINAL | BEGINNINGS]
+    if turns[-1:] == ["run_finished"] and not work.reopened():
         log.error("This is finished.")
         return 2
     signals = Signals()
@@ -147,20 +154,24 @@ def _carry(work: Work, carry_out: Callable[[Carrier], dict[str, Any] | None]) ->
             write_worker(work.folder)
             make_reserve(work.folder)
             log.info("Process %d, Transfer Studio %s, Python %s", os.getpid(), __version__, platform.python_version())
-            began_before = bool(told & {"run_started", "run_resumed"})
-            report = carry_out(Carrier(work, events, Announcer(events), signals, began_before))
-            if report is None:
-                events.write("run_stopped")
-                log.info("Stopped.")
-            else:
-                write_json(work.report_file, report)
-                events.write("run_finished", report=report)
-                log.info("Finished.")
+            began_before = not BEGINNINGS.isdisjoint(told)
+            _tell_end(work, events, carry_out(Carrier(work, events, Announcer(events), signals, began_before)))
         # Whatever happens has to be told, or the work would seem to have been killed.
         except BaseException as error:
             _tell_failure(work, events, error)
             return 2
     return 0
+
+
+def _tell_end(work: Work, events: EventWriter, result: Result) -> None:
+    if result == "stop":
+        events.write("run_stopped")
+    elif result == "pause":
+        events.write("run_paused")
+    else:
+        write_json(work.report_file, result)
+        events.write("run_finished", report=result)
+    log.info("Asked to %s.", result) if isinstance(result, str) else log.info("Finished.")
 
 
 def _tell_failure(work: Work, events: EventWriter, error: BaseException) -> None:

@@ -11,13 +11,13 @@ from transfer_core.errors import storage_error
 if TYPE_CHECKING:
     from transfer_core.runs.work import Work
 
-Request = Literal["stop", "finish"]
+Request = Literal["stop", "pause", "finish"]
 FOLDER = "control"
-REQUESTS: tuple[Request, ...] = ("stop", "finish")  # the first one found counts
+REQUESTS: tuple[Request, ...] = ("stop", "pause", "finish")  # the first one found counts
 
 
 def request(work: Work, what: Request) -> None:
-    """Ask its process to stop (and be resumed later), or to finish with what it has learned so far."""
+    """Ask its process to stop or to pause (and be resumed later), or to finish with what it has learned so far."""
     file = work.folder / FOLDER / what
     try:
         file.parent.mkdir(exist_ok=True)

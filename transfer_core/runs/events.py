@@ -60,6 +60,7 @@ EVENTS: dict[str, EventKind] = {
         {"from_step": "step of the checkpoint it goes on from, 0 without one and in jobs"},
     ),
     "run_stopped": EventKind("It ended because somebody asked for it; it can be resumed."),
+    "run_paused": EventKind("It ended because somebody asked it to pause, which frees memory and device; it can be resumed."),
     "run_finished": EventKind("It ended with a result: a run with a model.", {"report": "of a run, what `train --json` prints"}),
     "run_failed": EventKind("It ended without a result; it can be resumed.", {"error": "code, message, file and fix"}),
 }
@@ -68,7 +69,7 @@ PHASES = (
     "weights", "graph", "scan", "look", "decode", "features", "head", "boundary", "tail", "full", "train", "choose", "evaluate",
     "map", "copy",
 )  # fmt: skip
-FINAL = frozenset({"run_stopped", "run_finished", "run_failed"})
+FINAL = frozenset({"run_stopped", "run_paused", "run_finished", "run_failed"})
 # These must survive a power cut; a lost progress line is made up for by the next one.
 _DURABLE = frozenset({name for name in EVENTS if name.startswith("run_")} | {"epoch"})
 

@@ -15,7 +15,7 @@ from transfer_core.errors import RunError, TransferError, newer_schema, storage_
 from transfer_core.files import read_json, write_json
 from transfer_core.i18n import _
 from transfer_core.places import home, trash_folder
-from transfer_core.runs import control
+from transfer_core.runs import control, extension
 from transfer_core.runs.events import RESERVE, EventWriter, make_reserve
 from transfer_core.runs.process import is_alive
 from transfer_core.runs.state import RunReader, RunState, read_state
@@ -92,6 +92,16 @@ class Run(Work):
             file=self.log_file,
             fix=_("Resume it, nothing that was finished is lost: transfer-studio runs resume {id}").format(id=self.id),
         )
+
+    def reopened(self) -> bool:
+        """Whether more epochs are asked of it although it is finished; raises RunError."""
+        return extension.asked(self.folder) > 0
+
+    @property
+    def planned_epochs(self) -> int:
+        """How many epochs it is to train at most, those added later included; 0 for a plan that has none."""
+        planned = self.settings.planned_epochs
+        return planned + sum(extension.taken(self.folder)) if planned else 0
 
     def rename(self, name: str) -> None:
         """Change the name shown; the folder and the id stay."""

@@ -25,12 +25,12 @@ def main(arguments: list[str] | None = None) -> int:
     return carry.main(lambda: Job(options.job), _work)
 
 
-def _work(carrier: carry.Carrier) -> dict[str, Any] | None:
-    """The job's report, or None when it was asked to stop."""
+def _work(carrier: carry.Carrier) -> carry.Result:
+    """The job's report, or what it was asked to end for."""
     job = Job(carrier.work.folder)
     carrier.tell_begin()
     if carrier.requested():
-        return None
+        return "stop"
     work = _Thread(job, carrier)
     work.start()
     deadline = None
@@ -40,12 +40,12 @@ def _work(carrier: carry.Carrier) -> dict[str, Any] | None:
             deadline = time.monotonic() + STOP_PATIENCE
         if deadline is not None and time.monotonic() > deadline:
             work.silence()
-            return None
+            return "stop"
     if isinstance(work.error, TransferError) and work.error.code == "stopped":
-        return None
+        return "stop"
     if work.error is not None:
         raise work.error
-    return work.report
+    return "stop" if work.report is None else work.report
 
 
 class _Thread(threading.Thread):

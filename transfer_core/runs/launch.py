@@ -8,7 +8,7 @@ from collections.abc import Callable
 from transfer_core.errors import RunError
 from transfer_core.i18n import _
 from transfer_core.processes import module_command
-from transfer_core.runs import control
+from transfer_core.runs import control, extension
 from transfer_core.runs.events import Event
 from transfer_core.runs.folder import AUTOMATIC, Run, list_runs
 from transfer_core.runs.starting import gone, start_process
@@ -33,7 +33,7 @@ def start(run: Run) -> None:
 def resume(run: Run) -> None:
     """Carry on a run that stopped, failed or died; returns once its new process lives. Raises RunError."""
     state = read_state(run)
-    if state.status == "finished":
+    if state.status == "finished" and not run.reopened():
         raise RunError(
             _("This run is finished."), code="already-finished", file=run.folder, fix=_("Make a copy of it to train again.")
         )
@@ -43,9 +43,42 @@ def resume(run: Run) -> None:
     _launch(run, ["--resume"])
 
 
+def carry_on(run: Run, after: float) -> None:
+    """Begin or resume a run, unless another process carried it since the one that began at `after` (0: none); for the queue.
+
+    Returns once its process lives, or another one does. Raises RunError (not-started), StorageError.
+    """
+    _have_way_made(run)
+    start_process(run, [*worker_command(run), "--after", str(after)])
+
+
 def stop(run: Run) -> None:
     """Ask the run to stop where it is; it can be resumed. Raises RunError when it is not at work."""
     _ask(run, "stop")
+
+
+def pause(run: Run) -> None:
+    """Ask the run to pause: its process ends, and a resumed one goes on from its checkpoint. Raises RunError when it is not at work."""
+    _ask(run, "pause")
+
+
+def stop_and_keep(run: Run) -> None:
+    """Ask the run to stop, with a model of the best so far where it has learned something. Raises RunError when it is not at work."""
+    finish(run) if has_learned(run, read_state(run)) else stop(run)
+
+
+def has_learned(run: Run, state: RunState) -> bool:
+    """Whether a model could be made of what the run has learned so far."""
+    return run.settings.planned_epochs > 0 and bool(state.history.epochs)
+
+
+def extend(run: Run, epochs: int) -> None:
+    """Have a finished run of the plan custom train so many epochs more, at once; returns once its process lives.
+
+    Its model stays as it is until the new one is there. Raises RunError when it is not finished or of another plan, SettingsError.
+    """
+    extension.ask(run, epochs)
+    resume(run)
 
 
 def finish(run: Run) -> None:

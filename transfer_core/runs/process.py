@@ -46,6 +46,12 @@ def read_worker(folder: Path) -> Worker | None:
         return None
 
 
+def began(folder: Path) -> float:
+    """When the last process that carried the work in `folder` began; 0 where there was none yet."""
+    worker = read_worker(folder)
+    return worker.began if worker else 0.0
+
+
 def is_alive(work: Work) -> bool:
     """Whether its process lives."""
     worker = read_worker(work.folder)

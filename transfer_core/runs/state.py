@@ -12,10 +12,10 @@ from transfer_core.runs.events import FINAL, Event, EventReader, History
 from transfer_core.runs.process import Worker, read_worker
 from transfer_core.runs.work import Work
 
-Status = Literal["queued", "starting", "running", "stopped", "finished", "failed", "died"]
-_ENDS: dict[str, Status] = {"run_stopped": "stopped", "run_finished": "finished", "run_failed": "failed"}
+Status = Literal["queued", "starting", "running", "stopped", "paused", "finished", "failed", "died"]
+_ENDS: dict[str, Status] = {"run_stopped": "stopped", "run_paused": "paused", "run_finished": "finished", "run_failed": "failed"}
 ACTIVE: frozenset[Status] = frozenset({"starting", "running"})
-ENDED: frozenset[Status] = frozenset({"stopped", "finished", "failed", "died"})
+ENDED: frozenset[Status] = frozenset({"stopped", "paused", "finished", "failed", "died"})
 
 
 def status_title(status: Status) -> str:
@@ -25,6 +25,7 @@ def status_title(status: Status) -> str:
         "starting": _("starting"),
         "running": _("running"),
         "stopped": _("stopped"),
+        "paused": _("paused"),
         "finished": _("finished"),
         "failed": _("failed"),
         "died": _("died"),
@@ -49,7 +50,7 @@ class RunState:
     @property
     def resumable(self) -> bool:
         """Whether `launch.resume` takes it."""
-        return self.status in ("queued", "stopped", "failed", "died") and not self.alive
+        return self.status in ("queued", "stopped", "paused", "failed", "died") and not self.alive
 
 
 @dataclass

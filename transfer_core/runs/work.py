@@ -45,6 +45,10 @@ class Work(ABC):
         """What came out of it; None before it is finished."""
         return read_json(self.report_file, RunError) if self.report_file.exists() else None
 
+    def reopened(self) -> bool:
+        """Whether more is asked of it although it is finished."""
+        return False
+
     @abstractmethod
     def died(self) -> TransferError:
         """What is said when its process ended without a word."""

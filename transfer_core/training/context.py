@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 from transfer_core.data.project import Project
 from transfer_core.training.settings import RunSettings
 
-Request = Literal["stop", "finish"]
+Request = Literal["stop", "pause", "finish"]
 
 
 class Emit(Protocol):
@@ -23,9 +23,16 @@ class Stopped(Exception):
     """Raised inside a run when the user asked it to stop; what was done so far stays on disk."""
 
 
+class Paused(Stopped):
+    """Raised inside a run when the user asked it to pause; whoever keeps what is there for the one does so for the other."""
+
+
 @dataclass
 class Context:
-    """One run while it trains. `requested()` says what the user asked for since; `resumed` that an earlier worker began it."""
+    """One run while it trains. `requested()` says what the user asked for since; `resumed` that an earlier worker began it.
+
+    `extensions` are the epochs that the user added to those of the settings, each time the run was finished, in order.
+    """
 
     folder: Path
     project: Project
@@ -33,9 +40,12 @@ class Context:
     emit: Emit
     requested: Callable[[], Request | None]
     resumed: bool = False
-    extensions: tuple[int, ...] = ()  # epochs that were added to a finished run, in their order
+    extensions: tuple[int, ...] = ()
 
     def stop_if_asked(self) -> None:
-        """Raise Stopped when the user asked for it: called between batches."""
-        if self.requested() == "stop":
+        """Raise Stopped or Paused when the user asked for it: called between batches."""
+        request = self.requested()
+        if request == "stop":
             raise Stopped
+        if request == "pause":
+            raise Paused

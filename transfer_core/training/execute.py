@@ -16,7 +16,7 @@ from transfer_core.training.quick import train_quick
 
 
 def execute(context: Context) -> dict[str, Any]:
-    """Carry out a run; gives the report that `train --json` prints. Raises TransferError, or Stopped when it was asked for."""
+    """Carry out a run; gives the report that `train --json` prints. Raises TransferError, or Stopped or Paused when that was asked."""
     start = time.perf_counter()
     clock = Clock()
     prepared = prepare(context, clock)
