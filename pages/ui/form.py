@@ -7,7 +7,7 @@ from typing import get_args
 
 import streamlit as st
 
-from pages.ui import augmented, depths, drafts, setting_fields
+from pages.ui import augmented, depths, drafts, rate, setting_fields
 from pages.ui.setting_fields import Form, named, setting_key
 from pages.ui.setting_words import ELSEWHERE, applies, changed, group_sentence, label, plan_sentence
 from transfer_core.data.project import Project
@@ -66,9 +66,21 @@ def _inside(form: Form, group: Group, names: Sequence[str]) -> None:
             depths.draw(form.project, form.settings, form.task, label("freeze"), named("freeze"), form.bound("freeze"))
             st.caption(_(RunSettings.model_fields["freeze"].description or ""))
         names = [name for name in names if name != "freeze"]
-    with st.grid("auto", min_column_width=260, gap="medium"):
+    if "learning_rate" in names and form.task is not None:
+        # What is found lies under the field that it is for, also where all fields stand in one column.
+        until = names.index("learning_rate") + 1
+        _fields(form, names[:until])
+        rate.draw(form.project, form.settings)
+        names = names[until:]
+    _fields(form, names)
+    if group == "pictures":
+        augmented.draw(form.project, form.settings.varied)
+
+
+def _fields(form: Form, names: Sequence[str]) -> None:
+    with st.grid("auto", min_column_width=200, gap="medium"):
         for name in names:
             with st.container(gap="xsmall"):
                 setting_fields.draw(form, name)
-    if group == "pictures":
-        augmented.draw(form.project, form.settings.varied)
+                if name == "learning_rate" and form.task is not None:
+                    rate.offer(form.project, form.settings, able=not form.conflicts)

@@ -20,6 +20,8 @@ from transfer_core.training.conflicts import Conflict
 from transfer_core.training.setting_facts import Facts, facts
 from transfer_core.training.settings import RunSettings
 
+INHERIT = "inherit"
+YES_OR_NO = {INHERIT: None, "yes": True, "no": False}
 NEXT_TO_NOTHING = {int: 1, float: 1e-8}  # the least of a number that must be above 0
 NEXT_TO_ALL = {int: 1, float: 1e-5}
 STEP = {int: 1, float: 0.05}
@@ -49,11 +51,14 @@ class Form:
     task: Task | None
     conflicts: Mapping[str, Conflict]  # by field
 
-    def bound(self, name: str) -> dict[str, Any]:
-        """What ties a widget to a setting: it shows what is on disk, and a change goes there before the page is drawn again."""
-        key = setting_key(self.project, name)
-        st.session_state[key] = getattr(self.settings, name)
-        return {"key": key, "on_change": _save, "args": (self.project, name, key)}
+    def bound(self, name: str, words: Mapping[Any, Any] | None = None) -> dict[str, Any]:
+        """What ties a widget to a setting: it shows what is on disk, and a change goes there before the page is drawn again.
+
+        Where the widget can't hold the setting's values, `words` says what each of its own stands for.
+        """
+        key, value = setting_key(self.project, name), getattr(self.settings, name)
+        st.session_state[key] = next(word for word, meant in words.items() if meant == value) if words else value
+        return {"key": key, "on_change": _save, "args": (self.project, name, key, words)}
 
     @property
     def inherited(self) -> dict[str, float | bool]:
@@ -81,9 +86,9 @@ def named(name: str) -> Callable[[Any], str]:
     return lambda value: choice(name, value)
 
 
-def _save(project: Project, name: str, key: str) -> None:
+def _save(project: Project, name: str, key: str, words: Mapping[Any, Any] | None) -> None:
     with guard():
-        value = st.session_state[key]
+        value = words[st.session_state[key]] if words else st.session_state[key]
         # A field that is left empty is as by default; only the switches have that as a value of its own.
         drafts.change(project, **{name: RunSettings.model_fields[name].default if value is None else value})
 
@@ -109,14 +114,15 @@ def _choice(form: Form, name: str, options: list[Any]) -> None:
 
 
 def _yes_or_no(form: Form, name: str) -> None:
-    inherited = value_text(name, form.inherited[name])
+    said = {INHERIT: _as_above(form, name), "yes": _("yes"), "no": _("no")}
+    # To a select box None is that nothing was chosen.
+    st.selectbox(label(name), list(said), format_func=said.__getitem__, **form.bound(name, YES_OR_NO))
 
-    def called(value: bool | None) -> str:
-        if value is None:
-            return _("As the choice above has it: {value}").format(value=inherited)
-        return value_text(name, value)
 
-    st.selectbox(label(name), [None, True, False], format_func=called, **form.bound(name))
+def _as_above(form: Form, name: str) -> str:
+    """What a switch is where it is left to the preset."""
+    value = form.inherited[name]
+    return _("As above: {value}").format(value=value_text(name, value) if isinstance(value, bool) else f"{value:.3g}")
 
 
 def _number(form: Form, name: str, about: Facts) -> None:
@@ -131,5 +137,5 @@ def _number(form: Form, name: str, about: Facts) -> None:
     if kind is float:
         options["format"] = "%g"
     if about.default is None:
-        options |= {"value": None, "placeholder": value_text(name, form.inherited[name])}
+        options |= {"value": None, "placeholder": _as_above(form, name)}
     st.number_input(label(name), **options, **form.bound(name))

@@ -135,7 +135,7 @@ def group_sentence(group: Group) -> str:
             "A network can learn its pictures by heart, and then fails on others. These hold against it; as they are is a good start."
         ),
         "pictures": _("Pictures are varied each time they are shown, so that few of them teach as much as many would."),
-        "switches": _("What is left empty is as the choice above has it."),
+        "switches": _("What says “as above” is as the choice above has it; a number is, where its field is left empty."),
         "computer": _("Where and how exactly is computed, and where chance starts from."),
     }[group]
 

@@ -24,6 +24,14 @@ from transfer_core.training.settings import RunSettings
 
 _beginning = threading.Lock()
 _TWO_CLICKS = 3.0  # seconds between two that are meant as one
+# The button, and what stands in its way, stay in sight while somebody goes through a long form beside them.
+_STYLE = """
+<style>
+@media (min-width: 641px) {
+  [data-testid="stColumn"]:has(.st-key-train-start) { position: sticky; top: 4.5rem; align-self: flex-start; }
+}
+</style>
+"""
 
 
 def draw(project: Project, run: Run | None) -> None:
@@ -53,12 +61,12 @@ def draw(project: Project, run: Run | None) -> None:
 
 def _before(project: Project) -> None:
     frame.heading(_("Train"), _("One click and it begins. What is set is a good start: you can change it, you need not."))
-    with st.grid("auto", min_column_width=320, gap="large"):
-        beside, around = st.container(), st.container(border=True)
+    st.html(_STYLE)
+    beside, around = st.columns([1, 2], gap="medium")
     # First what is set, because a press of the button means that.
-    with around:
+    with around, st.container(border=True):
         settings, conflicts = form.draw(project)
-    with beside:
+    with beside, st.container(key="train-start"):
         _start(project, settings, conflicts)
     _command(project, settings)
 

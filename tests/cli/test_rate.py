@@ -38,7 +38,7 @@ def test_the_suggestion_is_printed(asked: list[RunSettings], pictures: Path, cap
     words = ["train", str(pictures), "--plan", "custom", "--set", "batch_size=8", "--find-rate"]
     assert main(words) == 0
     told = capsys.readouterr()
-    assert told.out == "The loss falls fastest at a rate of 0.0031: take that. 0.00074 is a careful choice.\n"
+    assert told.out == "The loss falls fastest at a learning rate of 0.0031: a good choice. 0.00074 is a careful one.\n"
     assert "--set learning_rate=0.0031" in told.err
     assert asked == [RunSettings(plan="custom", batch_size=8)]
     assert not list((Project.for_source(pictures).folder / "runs").glob("*"))

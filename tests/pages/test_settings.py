@@ -118,14 +118,14 @@ def test_a_switch_may_be_left_to_the_preset(project: Project, open_page: OpenPag
     drafts.change(project, plan="custom", augmentation="strong")
     page = open_all(open_page("Train", project=project.folder.name), project)
     turn, mirror = page.number_input(key=setting_key(project, "rotate")), page.selectbox(key=setting_key(project, "mirror"))
-    assert turn.value is None and turn.proto.placeholder == "15"
-    assert mirror.value is None and mirror.options[0].endswith(": yes")
+    assert turn.value is None and turn.proto.placeholder == "As above: 15"
+    assert mirror.value == "inherit" and mirror.options == ["As above: yes", "yes", "no"]
     page = turn.set_value(90.0).run()
-    page = page.selectbox(key=setting_key(project, "mirror")).set_value(False).run()
+    page = page.selectbox(key=setting_key(project, "mirror")).set_value("no").run()
     kept = drafts.read(project)
     assert (kept.rotate, kept.mirror, kept.varied.rotate, kept.varied.mirror) == (90, False, 90, False)
     page = page.number_input(key=setting_key(project, "rotate")).set_value(None).run()
-    page.selectbox(key=setting_key(project, "mirror")).set_value(None).run()
+    page.selectbox(key=setting_key(project, "mirror")).set_value("inherit").run()
     assert drafts.read(project) == RunSettings(plan="custom", augmentation="strong")
 
 

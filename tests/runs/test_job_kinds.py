@@ -17,7 +17,7 @@ from transfer_core.backbones import weights
 from transfer_core.backbones.catalogue import STARTER_FILE
 from transfer_core.data.project import Project
 from transfer_core.data.scan import scan
-from transfer_core.errors import BackboneError, DataError, ImageError, RunError, WeightsError
+from transfer_core.errors import BackboneError, DataError, ImageError, RunError, SettingsError, WeightsError
 from transfer_core.images.augmentation import PRESETS
 from transfer_core.runs import jobs
 from transfer_core.runs.job_kinds import KINDS, PhaseTeller
@@ -138,6 +138,25 @@ def test_examples_lie_in_the_folder_of_their_job(project: Project, emit: Callabl
     files = [job.folder / name for row in report["rows"] for name in row["files"]]
     assert len({file.read_bytes() for file in files}) == 4 * 6 and all(max(Image.open(file).size) <= 160 for file in files)
     assert not (project.cache / "features").exists()
+
+
+def test_a_rate_is_searched_for_and_nothing_of_it_stays(project: Project, told: Told, emit: Callable[..., None]) -> None:
+    """The report is the curve, and says of which pictures; the project has no run, no draft and no model more than before."""
+    settings = {"plan": "custom", "freeze": "all", "batch_size": 8, "image_size": 64}
+    arguments = {"project": str(project.folder), "settings": settings}
+    before = {path.name for path in project.folder.iterdir()} | {"cache"}
+    report = KINDS["rate"](arguments, emit, going_on)
+    assert json.loads(json.dumps(report)) == report
+    assert len(report["rates"]) == len(report["losses"]) > 10
+    assert report["suggestion"] is None or report["rates"][0] < report["suggestion"] < report["rates"][-1]
+    assert report["fingerprint"] == project.table.fingerprint()
+    assert {path.name for path in project.folder.iterdir()} <= before
+    assert ("phase", {"name": "train"}) in told
+    with pytest.raises(RunError) as stopped:
+        KINDS["rate"](arguments, emit, lambda: True)
+    assert stopped.value.code == "stopped"
+    with pytest.raises(SettingsError):
+        KINDS["rate"](arguments | {"settings": {"plan": "quick"}}, emit, going_on)
 
 
 def test_a_look_at_a_file_keeps_nothing(emit: Callable[..., None], tmp_path: Path) -> None:

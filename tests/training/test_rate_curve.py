@@ -49,8 +49,8 @@ def test_rates_rise_by_the_same_factor() -> None:
 def test_the_suggestion_is_where_the_loss_falls_most(centre: float) -> None:
     found = curve(falling(centre))
     assert found.suggestion is not None and centre / 1.5 < found.suggestion < centre * 1.5
-    # The valley lies on the same slope, above the least.
-    assert found.valley is not None and LOWEST < found.valley < RATES[found.losses.index(min(found.losses))]
+    # The careful one lies on the same slope or before it.
+    assert found.valley is not None and LOWEST < found.valley <= found.suggestion
 
 
 def test_chance_at_the_start_suggests_nothing() -> None:
@@ -65,6 +65,12 @@ def test_a_loss_that_never_falls_suggests_none() -> None:
         found = curve(losses)
         assert found.suggestion is found.valley is None
     assert curve_of([1e-7], [math.nan], MOST_STEPS) == RateCurve((), (), None, None)
+
+
+def test_the_careful_one_is_named_where_there_is_one() -> None:
+    assert "0.002 is a careful" in RateCurve((1e-7,), (1.0,), 0.01, 0.002).verdict
+    assert "careful" not in RateCurve((1e-7,), (1.0,), 0.01, 0.01).verdict
+    assert "no rate" in RateCurve((1e-7,), (1.0,), None, None).verdict
 
 
 def test_jumps_past_the_least_suggest_nothing() -> None:

@@ -34,7 +34,7 @@ class RateCurve:
     rates: tuple[float, ...]
     losses: tuple[float, ...]
     suggestion: float | None  # at the steepest fall, in two digits
-    valley: float | None  # two thirds down the longest fall, which is more cautious
+    valley: float | None  # halfway down the longest fall, or the same: never larger
 
     @property
     def verdict(self) -> str:
@@ -43,9 +43,10 @@ class RateCurve:
             return _(
                 "The loss fell at no rate, so none is suggested. With more pictures, a larger batch or less frozen it may; else keep yours."
             )
-        return _("The loss falls fastest at a rate of {rate}: take that. {careful} is a careful choice.").format(
-            rate=f"{self.suggestion:g}", careful=f"{self.valley:g}"
-        )
+        told = _("The loss falls fastest at a learning rate of {rate}: a good choice.").format(rate=f"{self.suggestion:g}")
+        if self.valley < self.suggestion:
+            told += " " + _("{careful} is a careful one.").format(careful=f"{self.valley:g}")
+        return told
 
     def as_data(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -110,7 +111,8 @@ def curve_of(rates: Sequence[float], losses: Sequence[float], steps: int) -> Rat
     falling = told[: 1 + min(range(len(told)), key=lambda place: told[place][1])] if told else []
     fell = len(falling) > 1
     kept_rates, kept_losses = tuple(rate for rate, _loss in points), tuple(loss for _rate, loss in points)
-    return RateCurve(kept_rates, kept_losses, _steepest(falling) if fell else None, _valley(falling) if fell else None)
+    suggestion = _steepest(falling) if fell else None
+    return RateCurve(kept_rates, kept_losses, suggestion, min(suggestion, _valley(falling)) if suggestion is not None else None)
 
 
 def _steepest(points: Sequence[tuple[float, float]]) -> float:
@@ -120,14 +122,14 @@ def _steepest(points: Sequence[tuple[float, float]]) -> float:
 
 
 def _valley(points: Sequence[tuple[float, float]]) -> float:
-    """Two thirds down the longest run of points each of which lies below the one before it, others skipped."""
+    """Halfway down the longest run of points each of which lies below the one before it, others skipped."""
     longest, before = [1] * len(points), [-1] * len(points)
     for here, (_rate, loss) in enumerate(points):
         for earlier in range(here):
             if loss < points[earlier][1] and longest[here] <= longest[earlier]:
                 longest[here], before[here] = longest[earlier] + 1, earlier
     place = longest.index(max(longest))
-    for _step in range(max(longest) // 3):
+    for _step in range(max(longest) // 2):
         place = before[place]
     return _in_two_digits(points[place][0])
 
