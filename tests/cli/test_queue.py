@@ -101,13 +101,13 @@ def test_cancelled_while_it_is_watched(command: Command, pictures: Path, how: st
 
 
 def test_paused_resumed_and_trained_on(command: Command, pictures: Path) -> None:
-    run = queued(command, pictures, 8)
+    run = queued(command, pictures, 60)
     code, out, _ = done(command("runs", "pause", run.id, "--json"))
     assert code == 0 and json.loads(out)["status"] == "paused"
     code, out, _ = done(command("runs", "resume", run.id, "--json"))
-    assert code == 0 and json.loads(out)["steps"] == 8
+    assert code == 0 and json.loads(out)["steps"] == 60
     code, out, err = done(command("runs", "extend", run.id, "--epochs", "3", "--json"))
-    assert code == 0 and json.loads(out)["steps"] == 11 and "Resumed after step 8" in err
+    assert code == 0 and json.loads(out)["steps"] == 63 and "Resumed after step 60" in err
     code, out, _ = done(command("runs", "extend", run.id, "--epochs", "0", "--json"))
     assert code == 2 and json.loads(out)["error"]["code"] == "settings"
 
