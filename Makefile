@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= auto
+BROWSERS ?= 2
 
 .PHONY: app test test-fast test-catalogue check bench messages wheel clean help
 
@@ -23,7 +24,8 @@ app: $(VENV)/.app
 test: $(VENV)/.dev
 	# One thread a test: tests side by side would wait for each other's threads.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not browser and not slow and not catalogue"
-	$(BIN)/python -m pytest -m "browser and not slow"
+	# Two browsers, each with an app of its own: mostly they wait for pages, not for the processor.
+	$(BIN)/python -m pytest -n $(BROWSERS) --dist loadfile -m "browser and not slow"
 
 test-fast: $(VENV)/.dev
 	# One thread a test: tests side by side would wait for each other's threads.
