@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,12 +15,11 @@ import safetensors.torch
 import torch
 
 from transfer_core.data.project import Project
-from transfer_core.processes import child_environment
 from transfer_core.runs import control, launch
 from transfer_core.runs.events import Event
 from transfer_core.runs.folder import Run, create_run
 from transfer_core.runs.process import read_worker
-from transfer_core.runs.state import RunReader, RunState, read_state
+from transfer_core.runs.state import RunReader, RunState
 from transfer_core.training.settings import RunSettings
 from transfer_core.training.world import World
 
@@ -45,7 +42,7 @@ def make(kept: object, pictures: Callable[..., Path], monkeypatch: pytest.Monkey
     runs: list[Run] = []
 
     def of(**settings: Any) -> Run:
-        values = fixed | {"device": "cpu", "threads": 1, "freeze": 8} | settings
+        values = fixed | {"device": "cpu", "threads": 1} | settings
         runs.append(create_run(project, RunSettings(**values)))
         return runs[-1]
 
@@ -87,6 +84,13 @@ def begun(run: Run) -> None:
         time.sleep(0.02)
 
 
+def none_is_left(run: Run) -> None:
+    deadline = time.monotonic() + 20
+    while left := processes_of(run):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+
+
 def parameters(run: Run) -> dict[str, torch.Tensor]:
     tensors = safetensors.torch.load_file(run.model_folder / "model.safetensors")
     return {name: tensor for name, tensor in tensors.items() if not name.startswith("refusal.")}
@@ -94,7 +98,9 @@ def parameters(run: Run) -> dict[str, torch.Tensor]:
 
 def same_parameters(one: Run, other: Run, tolerance: float) -> bool:
     first, second = parameters(one), parameters(other)
-    return first.keys() == second.keys() and all(torch.allclose(first[n].float(), second[n].float(), atol=tolerance) for n in first)
+    return first.keys() == second.keys() and all(
+        torch.allclose(first[n].float(), second[n].float(), atol=tolerance) for n in first
+    )
 
 
 @pytest.mark.parametrize(
@@ -102,7 +108,7 @@ def same_parameters(one: Run, other: Run, tolerance: float) -> bool:
     [{"epochs": 3}, pytest.param({"epochs": 3, "accumulate": 2, "clip": 0.5, "batch_size": 4}, marks=pytest.mark.slow)],
 )
 def test_two_processes_learn_what_one_does(make: Make, settings: dict[str, Any]) -> None:
-    """The same global batches: every epoch's losses are the same to 1e-4, and so are all parameters. 18 pictures, so the last batch is short."""
+    """The same global batches, of which the last is short: every epoch's losses are the same to 1e-4, and so are all parameters."""
     alone, several = make(processes=1, **settings), make(processes=2, **settings)
     (one, expected), (two, told) = trained(alone), trained(several)
     assert (one.status, two.status) == ("finished", "finished"), several.log_file.read_text()
@@ -115,4 +121,52 @@ def test_two_processes_learn_what_one_does(make: Make, settings: dict[str, Any])
             assert mine[name] == others[name]
     assert expected[0]["train_loss"] - expected[-1]["train_loss"] > 0.1  # something was learned
     assert same_parameters(alone, several, 1e-4)
-    assert "assistant" not in several.log_file.read_text() and not processes_of(several)
+    none_is_left(several)
+    assert "ERROR" not in several.log_file.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("which", [0, 1, 2], ids=["torchrun", "first", "second"])
+def test_killed_it_ends_with_a_sentence_and_is_resumed(make: Make, which: int) -> None:
+    """Whichever process it is: within seconds no other is left, the run says so, and resumed it becomes the model it would have been."""
+    settings = {"epochs": 12}
+    whole, run = make(processes=2, **settings), make(processes=2, **settings)
+    assert trained(whole)[0].status == "finished"
+    begun(run)
+    processes = processes_of(run)
+    assert len(processes) == 3
+    processes[which].kill()
+    killed = time.monotonic()
+    state, _epochs = to_its_end(run)
+    assert state.status == ("died" if processes[which].pid == first_of(run) else "failed")
+    assert state.error is not None and "ended" in str(state.error)
+    none_is_left(run)
+    assert time.monotonic() < killed + 30 and read_state(run).resumable
+    launch.resume(run)
+    assert to_its_end(run)[0].status == "finished", run.log_file.read_text()
+    assert same_parameters(whole, run, 1e-5)
+
+
+@pytest.mark.parametrize("what", ["stop", pytest.param("pause", marks=pytest.mark.slow)])
+def test_asked_to_end_all_do(make: Make, what: control.Request) -> None:
+    """What the first process is asked, all do at the same step."""
+    run = make(processes=2, epochs=LONG)
+    begun(run)
+    control.request(run, what)
+    state, _epochs = to_its_end(run)
+    assert state.status == {"stop": "stopped", "pause": "paused"}[what], run.log_file.read_text()
+    none_is_left(run)
+
+
+def first_of(run: Run) -> int:
+    worker = read_worker(run.folder)
+    assert worker is not None
+    return worker.pid
+
+
+def test_all_shares_together_are_the_batch() -> None:
+    """Also where there are fewer pictures than processes."""
+    places = np.arange(7)
+    for size in (2, 3, 9):
+        shares = [World(rank, size).share(places) for rank in range(size)]
+        assert sorted(np.concatenate(shares)) == list(range(7))
