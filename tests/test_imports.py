@@ -59,6 +59,7 @@ WITHOUT_TORCH = (
     "transfer_core.training.recipe",
     "transfer_core.training.samples",
     "transfer_core.training.setting_facts",
+    "transfer_core.training.world",
 )
 FILES = sorted(path for path in CORE.rglob("*.py") if "_app" not in path.parts)
 

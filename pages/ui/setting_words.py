@@ -65,6 +65,7 @@ def labels() -> dict[str, str]:
         "device": _("Device"),
         "precision": _("Precision"),
         "threads": _("Processor cores"),
+        "processes": _("Processes"),
         "seed": _("Seed"),
     }
 

@@ -110,6 +110,15 @@ def usual_device() -> Literal["cpu", "cuda"]:
 
 
 @cache
+def card_count() -> int:
+    """How many graphics cards training can use at once, told without torch and only once."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if usual_device() == "cpu":
+        return 0
+    return len(_gpus()) if visible is None else min(len(_gpus()), len(visible.split(",")))
+
+
+@cache
 def card_without_torch() -> bool:
     """Whether there is a graphics card that the installed torch is not built for."""
     torch = _build("torch")

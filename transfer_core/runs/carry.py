@@ -97,7 +97,7 @@ def main(open_work: Callable[[], Work], carry_out: Callable[[Carrier], Result], 
     With `after`, the process that came before this one is to be the one that began then (0: none): where another carried the work
     since, this one makes way. The exit code of the process: 0, or 2 when the work failed or was not this process's to do.
     """
-    _open_log()
+    open_log()
     try:
         work = open_work()
         lock = _take_lock(work)
@@ -116,7 +116,8 @@ def main(open_work: Callable[[], Work], carry_out: Callable[[Carrier], Result], 
         return 2
 
 
-def _open_log() -> None:
+def open_log() -> None:
+    """Have this process's output be the log."""
     # Whoever started this process made its output the log. On a full disk the log is what can be done without.
     logging.raiseExceptions = False
     logging.basicConfig(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from transfer_core.errors import RunError
 from transfer_core.i18n import _
 from transfer_core.processes import module_command
-from transfer_core.runs import control, extension
+from transfer_core.runs import control, extension, several
 from transfer_core.runs.events import Event
 from transfer_core.runs.folder import AUTOMATIC, Run, list_runs
 from transfer_core.runs.starting import gone, start_process
@@ -99,8 +99,8 @@ def follow(run: Run, on_event: Callable[[Event], object], poll: float = 0.1, rea
 
 
 def worker_command(run: Run) -> list[str]:
-    """The command of a run's process."""
-    return module_command("transfer_core.runs.worker", run.folder)
+    """The command of a run's process, or of the several that train it together; raises SettingsError."""
+    return several.together(several.processes_for(run.settings), module_command("transfer_core.runs.worker", run.folder))
 
 
 def _launch(run: Run, arguments: list[str]) -> None:

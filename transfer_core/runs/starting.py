@@ -12,7 +12,9 @@ from transfer_core.runs.process import FILE as WORKER_FILE
 from transfer_core.runs.process import is_alive
 from transfer_core.runs.work import Work
 
-START_PATIENCE = 30.0  # seconds for an interpreter to come up, on a computer that is busy
+START_PATIENCE = (
+    60.0  # seconds for an interpreter to come up, on a computer that is busy; for several, torch in another one before it
+)
 END_PATIENCE = 10.0  # seconds for a process to be gone after its last word
 
 

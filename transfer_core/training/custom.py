@@ -25,7 +25,7 @@ from transfer_core.training.conclude import Answers, Trained
 from transfer_core.training.device import TorchForward
 from transfer_core.training.feeds import PixelFeed
 from transfer_core.training.length import length_of
-from transfer_core.training.loop import Task, seconds_of_step, train
+from transfer_core.training.loop import Progress, Task, seconds_of_step, train
 from transfer_core.training.prepare import Prepared
 from transfer_core.training.progress import duration
 from transfer_core.training.samples import RunSamples
@@ -34,15 +34,27 @@ from transfer_core.training.state import put_kept
 
 def train_custom(prepared: Prepared) -> Trained:
     """Train by the settings; the epoch with the smallest validation loss is the result (the last, without validation)."""
-    context = prepared.context
-    learn, val = prepared.samples.of("train"), prepared.samples.of("val")
-    with prepared.clock.phase(context, "train") as progress:
-        torch.manual_seed(context.settings.seed)
-        task = custom_task(prepared, learn, val)
-        task = _in_time(prepared, task)
-        train(task, progress)
+    with prepared.clock.phase(prepared.context, "train") as progress:
+        task = learn_together(prepared, progress)
     put_kept(task.model, checkpoint.load_best(task.folder))
+    learn, val = prepared.samples.of("train"), prepared.samples.of("val")
     return as_trained(prepared, task.model, prepared.samples.classes, learn, val)
+
+
+def learn_together(prepared: Prepared, progress: Progress) -> Task:
+    """The part of it that all processes of the training do, each a share of every batch."""
+    context = prepared.context
+    torch.set_num_threads(max(1, prepared.choices.threads // context.world.here))
+
+    def begin() -> Task:
+        torch.manual_seed(context.settings.seed)
+        return custom_task(prepared, prepared.samples.of("train"), prepared.samples.of("val"))
+
+    task = _in_time(prepared, context.in_turn(begin))
+    train(task, progress)
+    context.part()
+    torch.set_num_threads(prepared.choices.threads)
+    return task
 
 
 def custom_task(prepared: Prepared, learn: RunSamples, val: RunSamples) -> Task:
@@ -76,7 +88,8 @@ def _in_time(prepared: Prepared, task: Task) -> Task:
     if settings.minutes and not prepared.choices.steps:
         steps = max(1, round(60 * settings.minutes / seconds))
         prepared.choices = replace(prepared.choices, steps=steps)
-        prepared.choices.write(context.folder)
+        if context.world.first:
+            prepared.choices.write(context.folder)
         task = replace(task, length=length_of(settings, len(task.labels), task.batch, steps, context.extensions))
     context.emit("notice", message=_("Training takes about {time}.").format(time=duration(seconds * task.length.total)))
     return task

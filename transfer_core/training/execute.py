@@ -19,7 +19,7 @@ def execute(context: Context) -> dict[str, Any]:
     """Carry out a run; gives the report that `train --json` prints. Raises TransferError, or Stopped or Paused when that was asked."""
     start = time.perf_counter()
     clock = Clock()
-    prepared = prepare(context, clock)
+    prepared = context.in_turn(lambda: prepare(context, clock))
     trained = _train(prepared)
     report = conclude(prepared, trained)
     seconds = clock.seconds
@@ -39,6 +39,17 @@ def execute(context: Context) -> dict[str, Any]:
         },
         "peak_rss_mb": _peak_rss_mb(),
     }
+
+
+def assist(context: Context) -> None:
+    """What every process of a training does that is not its first: it learns its share, and leaves all else to that one.
+
+    Raises TransferError, Stopped.
+    """
+    prepared = context.in_turn(lambda: prepare(context, Clock()))
+    from transfer_core.training.custom import learn_together
+
+    learn_together(prepared, lambda _done, _all: None)
 
 
 def _train(prepared: Prepared) -> Trained:

@@ -26,7 +26,7 @@ from transfer_core.training.mixing import mix
 from transfer_core.training.optimisers import set_rates
 from transfer_core.training.settings import RunSettings
 from transfer_core.training.state import LoopState, NotANumber
-from transfer_core.training.world import ALONE, World
+from transfer_core.training.world import World
 
 Progress = Callable[[int, int], None]
 
@@ -56,7 +56,11 @@ class Task:
     epochs_before: int = 0  # those of trainings before it in the same run, as events count them
     steps_before: int = 0
     keep_best: bool = True  # the epoch with the smallest validation loss is the result, else the last
-    world: World = ALONE
+
+    @property
+    def world(self) -> World:
+        """Those who train it."""
+        return self.context.world
 
 
 def train(task: Task, progress: Progress) -> bool:
@@ -81,11 +85,9 @@ def train(task: Task, progress: Progress) -> bool:
         finishing, started = False, time.perf_counter()
         try:
             for place in range(first, min(length.per_epoch, length.total - (epoch - 1) * length.per_epoch)):
-                request = task.world.agree(context.requested())
-                if request == "finish" and state.step > 0:
+                if context.agree() == "finish" and state.step > 0:
                     finishing = True
                     break
-                context.stop_if_asked()
                 set_rates(state.optimiser, length.factor(settings, state.step) * state.slower)
                 size = task.batch * settings.accumulate
                 places = order[place * size : (place + 1) * size]
@@ -113,18 +115,17 @@ def train(task: Task, progress: Progress) -> bool:
         best = not task.keep_best or val_loss is None or val_loss < state.best_loss
         state.since_best = 0 if best else state.since_best + 1
         state.best_loss = min(state.best_loss, val_loss) if val_loss is not None else state.best_loss
-        if task.world.first:
-            context.emit(
-                "epoch",
-                step=task.steps_before + state.step,
-                epoch=task.epochs_before + epoch,
-                train_loss=state.losses / state.seen,
-                train_accuracy=state.hits / state.seen,
-                val_loss=val_loss,
-                val_accuracy=val_accuracy,
-                learning_rate=settings.learning_rate * length.factor(settings, state.step - 1) * state.slower,
-                seconds=time.perf_counter() - started,
-            )
+        context.emit(
+            "epoch",
+            step=task.steps_before + state.step,
+            epoch=task.epochs_before + epoch,
+            train_loss=state.losses / state.seen,
+            train_accuracy=state.hits / state.seen,
+            val_loss=val_loss,
+            val_accuracy=val_accuracy,
+            learning_rate=settings.learning_rate * length.factor(settings, state.step - 1) * state.slower,
+            seconds=time.perf_counter() - started,
+        )
         state.begin_epoch()
         # Told first, kept second: killed in between, the epoch is told again, and readers drop the first telling.
         _keep(state, best)
@@ -184,7 +185,10 @@ def gradients(task: Task, state: LoopState, places: NDArray[np.int64]) -> tuple[
     weight = class_weights(task.labels, task.classes).to(device) if settings.balance == "weights" else None
     state.optimiser.zero_grad(set_to_none=True)
     losses, hits = torch.zeros((), device=device), torch.zeros((), dtype=torch.int64, device=device)
-    mine = task.world.share(places)
+    mine, counts = task.world.share(places), 1.0
+    if not len(mine):
+        # Fewer pictures than processes: the same gradients as in the others must be there to be summed, all of them nothing.
+        mine, counts = places[:1], 0.0
     for start in range(0, len(mine), task.batch):
         batch = mine[start : start + task.batch]
         given, labels = task.train.drawn(batch, generator), torch.from_numpy(task.labels[batch]).to(device)
@@ -199,9 +203,9 @@ def gradients(task: Task, state: LoopState, places: NDArray[np.int64]) -> tuple[
             loss = functional.cross_entropy(
                 logits.float(), target[piece], weight, label_smoothing=settings.label_smoothing, reduction="sum"
             )
-            state.scaler.scale(loss / len(places)).backward()
-            losses += loss.detach()
-            hits += (logits.detach().argmax(1) == labels[piece]).sum()
+            state.scaler.scale(loss * counts / len(places)).backward()
+            losses += loss.detach() * counts
+            hits += (logits.detach().argmax(1) == labels[piece]).sum() * int(counts)
     task.world.sum([losses])
     task.world.sum([hits])
     return losses, hits
@@ -217,6 +221,7 @@ def _pull(task: Task, state: LoopState) -> None:
 
 
 def _halve(task: Task, state: LoopState) -> None:
+    # Each of several processes by itself: the result is the same, and their memories need not be.
     if state.pieces >= task.batch:
         raise RunError(
             _("There is not enough memory to train on a single picture."),
@@ -274,19 +279,19 @@ def _keep_between(state: LoopState) -> None:
 
 
 def seconds_of_step(task: Task, passes: int = 3) -> float:
-    """How long a step takes here: the median of a few, after one to warm up. Nothing is learnt in them."""
+    """How long a step takes here: the median of a few, after one to warm up, by the first process's clock. Nothing is learnt in them."""
     state = LoopState(task)
     places = order_of(task, 1)[: task.batch * task.settings.accumulate]
     task.model.train()
     times = []
     for _pass in range(passes + 1):
-        task.context.stop_if_asked()
+        task.context.agree()
         started = time.perf_counter()
         loss, _hits = gradients(task, state, places)
         float(loss)  # a graphics card is waited for
         times.append(time.perf_counter() - started)
     state.optimiser.zero_grad(set_to_none=True)
-    return float(np.median(times[1:]))
+    return task.world.tell(float(np.median(times[1:])))
 
 
 def _pictures(task: Task) -> int:
@@ -309,11 +314,18 @@ def _score(task: Task) -> tuple[float | None, float | None]:
 
 @torch.inference_mode()
 def answers(context: Context, model: TransferModel, feed: Feed) -> Tensor:
-    """Logits `[n, classes]`, on the CPU, of the pictures as prediction sees them."""
+    """Logits `[n, classes]`, on the CPU, of the pictures as prediction sees them; each process computes its share, and has all."""
     model.eval()
-    logits = []
-    for start in range(0, len(feed), BATCH_TO_SCORE):
-        context.stop_if_asked()
-        places = np.arange(start, min(start + BATCH_TO_SCORE, len(feed)))
-        logits.append(feed.logits(model, feed.plain(places)).float().cpu())
-    return torch.cat(logits)
+    world = context.world
+    logits: Tensor | None = None
+    size = BATCH_TO_SCORE * world.size
+    for start in range(0, len(feed), size):
+        context.agree()
+        places = np.arange(start, min(start + size, len(feed)))
+        mine = world.share(places)
+        said = feed.logits(model, feed.plain(mine if len(mine) else places[:1])).float()
+        logits = said.new_zeros((len(feed), said.shape[1])) if logits is None else logits
+        logits[torch.from_numpy(mine)] = said[: len(mine)]
+    assert logits is not None
+    world.sum([logits])
+    return logits.cpu()

@@ -278,6 +278,13 @@ class RunSettings(BaseModel):
     threads: int = Field(
         0, ge=0, le=1024, description="Processor cores to use; 0 takes all.", json_schema_extra=_about("computer")
     )
+    processes: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="How many processes train together, each on a share of every batch; 0 takes one for each graphics card, or one.",
+        json_schema_extra=_custom("computer"),
+    )
     seed: int = Field(
         0,
         ge=0,

@@ -1,0 +1,55 @@
+"""A further process of a training by several: it computes its share, and neither tells nor keeps anything."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from pathlib import Path
+from typing import Any
+
+from transfer_core.errors import TransferError
+from transfer_core.runs.carry import open_log
+from transfer_core.runs.folder import Run
+from transfer_core.runs.several import Starter
+
+log = logging.getLogger("transfer_core.assistant")
+
+
+def main(folder: Path) -> int:
+    """Train the run along with its first process. The exit code: 0, or 2 when it could not."""
+    open_log()
+    Starter.of_this_process().end_with_it()
+    try:
+        run = Run(folder)
+        # The other plans are the first process's alone.
+        if run.settings.plan == "custom":
+            _assist(run)
+    except TransferError as error:
+        log.error("%s", error, exc_info=error)
+        return 2
+    return 0
+
+
+def _assist(run: Run) -> None:
+    from transfer_core.data.project import Project
+    from transfer_core.training.choices import choose_device
+    from transfer_core.training.context import Context, Stopped
+    from transfer_core.training.execute import assist
+    from transfer_core.training.world import join
+
+    settings = run.settings
+    world = join(choose_device(settings))
+    # From here on the first is asked to stop, and all end at the same step; where one was killed, its closed connection ends this one.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    resumed, extensions = world.tell((False, ()))
+    project = Project.open(run.project_folder)
+    context = Context(run.folder, project, settings, _silent, lambda: None, resumed, tuple(extensions), world)
+    try:
+        assist(context)
+    except Stopped:
+        context.part_early("stop")
+
+
+def _silent(event: str, /, **fields: Any) -> None:
+    """The first process tells it."""
