@@ -1,6 +1,7 @@
-"""The worker of a run, killed with SIGKILL at a chosen moment: `killed_worker.py RUN EVENT VALUE` dies as it announces that event.
+"""The worker of a run, broken off at a chosen instant: `killed_worker.py RUN [kill|pause MOMENT DELAY]`.
 
-VALUE is the phase's name for `phase`, the phase in which the first progress is told for `progress`, the number of the epoch for `epoch`.
+MOMENT is a phase as it begins (`graph-2` is the second one called graph in this process), or `epoch-N` as it is told; DELAY are seconds
+after it. State is kept after every step, and better trains on fewer views for less long, so that instants within an epoch count.
 """
 
 from __future__ import annotations
@@ -8,27 +9,68 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from transfer_core.runs import worker
+from transfer_core.runs import control, worker
 from transfer_core.runs.events import EventWriter
+from transfer_core.runs.folder import Run
+
+
+def moment_of(event: str, fields: dict[str, Any], seen: Counter[str]) -> str | None:
+    """What this event is called as a moment, or None; `seen` counts the phases of one process."""
+    if event == "epoch":
+        return f"epoch-{fields['epoch']}"
+    if event != "phase":
+        return None
+    name = str(fields["name"])
+    seen[name] += 1
+    return name if seen[name] == 1 else f"{name}-{seen[name]}"
 
 
 def main() -> int:
-    run, wanted, value = sys.argv[1:4]
-    write = EventWriter.write
-    phase = ""
+    run = Run(Path(sys.argv[1]))
+    _make_short(run)
+    if len(sys.argv) > 2:
+        _break_off(run, *sys.argv[2:5])
+    return worker.main([str(run.folder)])
 
-    def write_then_die(self: EventWriter, event: str, /, **fields: Any) -> None:
-        nonlocal phase
+
+def _make_short(run: Run) -> None:
+    if run.settings.plan == "quick":  # it has no use for what the others import
+        return
+    from transfer_core.training import better, loop
+
+    loop.KEEP_EVERY = 0.0
+    better.RECIPE = replace(better.RECIPE, epochs=3, views=2, batch_size=8, rate=1e-3)
+    choose = better._choose
+
+    def choose_half(*arguments: Any) -> Any:
+        # What real losses decide elsewhere; a network of random numbers may learn nothing worth taking.
+        return 0.5, choose(*arguments)[1]
+
+    better._choose = choose_half
+
+
+def _break_off(run: Run, how: str, moment: str, delay: str) -> None:
+    write, seen, seconds = EventWriter.write, Counter[str](), float(delay)
+
+    def write_then_end(self: EventWriter, event: str, /, **fields: Any) -> None:
         write(self, event, **fields)
-        phase = fields.get("name", phase) if event == "phase" else phase
-        now = {"phase": phase, "progress": phase, "epoch": str(fields.get("epoch"))}.get(event)
-        if event == wanted and now == value:
+        if moment_of(event, fields, seen) != moment:
+            return
+        if how == "pause":
+            threading.Timer(seconds, control.request, (run, "pause")).start()
+        elif seconds:
+            # The kernel ends the process, whatever it does then: nobody handles this signal, and no thread has to get a turn.
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+        else:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    EventWriter.write = write_then_die  # type: ignore[method-assign]
-    return worker.main([run])
+    EventWriter.write = write_then_end  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

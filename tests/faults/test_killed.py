@@ -1,107 +1,205 @@
-"""A worker killed at any moment: the run says so, and resumed gives the model it would have given, bit for bit."""
+"""A run broken off at any instant says so, and resumed gives the model it would have given, bit for bit, and tells the same."""
 
 from __future__ import annotations
 
 import hashlib
+import random
+import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.faults.conftest import BACKBONE, ROOT, Command
+from tests.conftest import Pictures
+from tests.faults.conftest import BACKBONE, ROOT
+from tests.faults.killed_worker import moment_of
 from transfer_core.data.project import Project
+from transfer_core.runs import control
+from transfer_core.runs.events import EventReader
 from transfer_core.runs.folder import Run, create_run, read_state
 from transfer_core.training.settings import RunSettings
 
 KILLED_WORKER = Path(__file__).with_name("killed_worker.py")
-CUSTOM = {"plan": "custom", "epochs": 2, "batch_size": 8, "freeze": "last-stage"}
-
-# Every phase of both plans, as it begins and, where it reports progress, in its middle; and after the first epoch's checkpoint.
-MOMENTS = [
-    ({}, "phase", "scan"),
-    ({}, "phase", "weights"),
-    ({}, "phase", "graph"),
-    ({}, "progress", "decode"),
-    ({}, "progress", "features"),
-    ({}, "phase", "head"),
-    ({}, "phase", "evaluate"),
-    (CUSTOM, "progress", "train"),
-    (CUSTOM, "epoch", "1"),
-    (CUSTOM, "epoch", "2"),
-    (CUSTOM, "progress", "choose"),
-    (CUSTOM, "phase", "evaluate"),
-]
-
-
-def digests(run: Run) -> dict[str, str]:
-    """What the model is made of; its description holds the time of day and is left out."""
-    return {
-        name: hashlib.sha256((run.model_folder / name).read_bytes()).hexdigest() for name in ("model.onnx", "model.safetensors")
-    }
-
-
-def make(pictures: Path, weights: Path, settings: dict[str, Any]) -> Run:
-    values = {"backbone": BACKBONE, "weights": str(weights), "threads": 1} | settings
-    return create_run(Project.for_source(pictures), RunSettings.check(values))
+SETTINGS: dict[str, dict[str, Any]] = {
+    "quick": {"plan": "quick"},
+    "better": {"plan": "better"},
+    "custom": {"plan": "custom", "epochs": 2, "batch_size": 8, "freeze": "last-stage", "average": 0.9, "optimiser": "adamw"},
+}
+ENDED_AS = {"kill": "died", "pause": "paused"}
+# What is broken off in the ordinary run, in this order in one run: at an instant within what begins there, or (0) right then.
+ONCE: dict[str, list[tuple[str, str, bool]]] = {
+    "quick": [("kill", moment, True) for moment in ("graph", "decode", "features", "head", "evaluate")],
+    "better": [
+        ("kill", "boundary", True),
+        ("kill", "tail", True),
+        ("pause", "tail", True),
+        ("kill", "epoch-3", True),
+        ("pause", "epoch-4", True),
+        ("kill", "graph-2", True),
+        ("kill", "choose", True),
+        ("kill", "evaluate", True),
+    ],
+    "custom": [
+        ("kill", "train", True),
+        ("kill", "epoch-1", False),
+        ("pause", "epoch-1", True),
+        ("kill", "graph-2", True),
+        ("kill", "evaluate", True),
+    ],
+}
 
 
-def work(environment: dict[str, str], *command: str | Path) -> int:
-    return subprocess.run(
-        [sys.executable, *map(str, command)], env=environment, cwd=ROOT, capture_output=True, timeout=180
-    ).returncode
+@dataclass(frozen=True)
+class Outcome:
+    """What is held against that of another run: files by their digest, and what a reader sees, times aside."""
+
+    files: dict[str, str]
+    epochs: list[dict[str, Any]]
+    phases: list[str]
+    notices: set[str]
+
+
+def outcome(run: Run) -> Outcome:
+    """The model's description holds the time of day and is left out, and so are notices of how long something takes."""
+    files = [run.model_folder / "model.onnx", run.model_folder / "model.safetensors", run.folder / "answers.jsonl"]
+    history = read_state(run).history
+    return Outcome(
+        {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files},
+        [{name: value for name, value in epoch.items() if name not in ("time", "seconds")} for epoch in history.epochs],
+        list(history.phases),
+        {notice for notice in history.notices if "takes about" not in notice},
+    )
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """A run that nobody touched, and how many seconds passed after each of its moments until the next."""
+
+    outcome: Outcome
+    lengths: dict[str, float]
+
+
+def lengths(run: Run) -> dict[str, float]:
+    """Seconds from each moment to the next phase or epoch that was told, or to the end."""
+    seen: Counter[str] = Counter()
+    told = [
+        (event["time"], moment_of(event["event"], event, seen))
+        for event in EventReader(run.events_file).read()
+        if event["event"] in ("phase", "epoch", "run_finished")
+    ]
+    return {moment: after[0] - time for (time, moment), after in pairwise(told) if moment is not None}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Makes runs on the same pictures, each in a home of its own: nothing that one computed may be found by another."""
+
+    folder: Path
+    pictures: Path
+    weights: Path
+    environment: dict[str, str]
+    patch: pytest.MonkeyPatch
+
+    def make(self, name: str, plan: str) -> Run:
+        """A run of the plan, not begun."""
+        self.patch.setenv("TRANSFER_STUDIO_HOME", str(self.folder / name))
+        values = {"backbone": BACKBONE, "weights": str(self.weights), "threads": 1} | SETTINGS[plan]
+        return create_run(Project.for_source(self.pictures), RunSettings.check(values))
+
+    def work(self, run: Run, *moment: str) -> int:
+        """The exit code of a process that carries the run."""
+        home = str(run.project_folder.parent)
+        done = subprocess.run(
+            [sys.executable, str(KILLED_WORKER), str(run.folder), *moment],
+            env=self.environment | {"TRANSFER_STUDIO_HOME": home},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+        assert done.returncode in (0, -signal.SIGKILL, -signal.SIGALRM), done.stderr
+        return done.returncode
+
+
+_untouched: dict[str, Undisturbed] = {}
+Reference = Callable[[str], Undisturbed]
 
 
 @pytest.fixture(scope="session")
-def reference_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home apart: nothing that a killed run computed may be found by the one it is compared with."""
-    return tmp_path_factory.mktemp("reference")
-
-
-_untouched: dict[str, dict[str, str]] = {}
+def bench_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("bench")
 
 
 @pytest.fixture
-def untouched(
-    reference_home: Path, pictures: Any, weights: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[[dict[str, Any]], dict[str, str]]:
-    """The model of a run that nobody touched, made once for each plan."""
-
-    def digests_of(settings: dict[str, Any]) -> dict[str, str]:
-        key = str(settings)
-        if key not in _untouched:
-            monkeypatch.setenv("TRANSFER_STUDIO_HOME", str(reference_home))
-            run = make(pictures(count=8), weights, settings)
-            worker = ("-m", "transfer_core.runs.worker", run.folder)
-            assert work(environment | {"TRANSFER_STUDIO_HOME": str(reference_home)}, *worker) == 0
-            _untouched[key] = digests(run)
-        return _untouched[key]
-
-    return digests_of
+def bench(
+    bench_folder: Path, pictures: Pictures, weights: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> Bench:
+    drawn = bench_folder / "pictures"
+    if not drawn.exists():
+        pictures(count=8, under=drawn)
+    return Bench(bench_folder, drawn, weights, environment, monkeypatch)
 
 
-@pytest.mark.parametrize(
-    ("settings", "event", "value"), MOMENTS, ids=lambda part: part.get("plan", "quick") if isinstance(part, dict) else part
-)
-def test_resumes_to_the_same_model(
-    settings: dict[str, Any],
-    event: str,
-    value: str,
-    pictures: Any,
-    weights: Path,
-    environment: dict[str, str],
-    command: Command,
-    untouched: Callable[[dict[str, Any]], dict[str, str]],
-) -> None:
-    """Killed there, the run is seen to have died; resumed, its model equals that of a run nobody touched, bit for bit."""
-    folder = pictures(count=8)
-    run = make(folder, weights, settings)
-    assert work(environment, KILLED_WORKER, run.folder, event, value) == -9
-    assert read_state(run).status == "died"
-    code, report = command("runs", "resume", run.folder)
-    assert code == 0, report
+@pytest.fixture
+def untouched(bench: Bench) -> Reference:
+    """The run that nobody touched, made once for each plan."""
 
-    assert digests(run) == untouched(settings)
+    def reference(plan: str) -> Undisturbed:
+        if plan not in _untouched:
+            run = bench.make(f"untouched-{plan}", plan)
+            assert bench.work(run) == 0
+            _untouched[plan] = Undisturbed(outcome(run), lengths(run))
+        return _untouched[plan]
+
+    return reference
+
+
+def broken_off(bench: Bench, run: Run, moments: list[tuple[str, str, float]]) -> list[str]:
+    """Carry the run to its end, broken off at these moments if it lives to see them; gives those that it did not."""
+    passed = []
+    for how, moment, delay in moments:
+        code = bench.work(run, how, moment, f"{delay:.4f}")
+        status = read_state(run).status
+        if status == "finished":
+            return [*passed, moment]
+        assert (status, code == 0) == (ENDED_AS[how], how == "pause")
+        control.clear(run.folder)  # as `launch.resume` does
+    assert bench.work(run) == 0
     assert read_state(run).status == "finished"
+    return passed
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("plan", ONCE)
+def test_resumes_to_the_same_model(plan: str, bench: Bench, untouched: Reference) -> None:
+    """Broken off at an instant within each of its phases, and paused in each of its trainings."""
+    reference = untouched(plan)
+    chance = random.Random(plan)
+    moments = [
+        (how, moment, chance.uniform(0.1, 0.6) * reference.lengths[moment] if within else 0.0)
+        for how, moment, within in ONCE[plan]
+    ]
+    run = bench.make(f"broken-{plan}", plan)
+    assert len(broken_off(bench, run, moments)) <= 1
+    assert outcome(run) == reference.outcome
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("number", range(20))
+@pytest.mark.parametrize("plan", SETTINGS)
+def test_resumes_from_random_instants(plan: str, number: int, bench: Bench, untouched: Reference) -> None:
+    """The same at twenty random instants of every phase and every epoch."""
+    reference = untouched(plan)
+    chance = random.Random(f"{plan}-{number}")
+    moments = [("kill", moment, chance.uniform(0, 1) * length) for moment, length in reference.lengths.items()]
+    run = bench.make(f"random-{plan}-{number}", plan)
+    print([(moment, f"{delay:.3f}") for _how, moment, delay in moments])
+    broken_off(bench, run, moments)
+    assert outcome(run) == reference.outcome

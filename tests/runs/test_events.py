@@ -162,6 +162,12 @@ def test_resuming_drops_the_epochs_past_its_start() -> None:
     assert seen.epochs[-1]["time"] == 4.0
 
 
+def test_an_epoch_told_again_counts_once() -> None:
+    """Killed after the telling and before it was kept that the epoch is finished, while all of its steps were kept before."""
+    seen = history(epoch(5), epoch(10), {"event": "run_resumed", "from_step": 10}, epoch(10), epoch(15))
+    assert [(event["step"], event["time"]) for event in seen.epochs] == [(5, 0.0), (10, 3.0), (15, 4.0)]
+
+
 def test_resuming_forgets_the_error() -> None:
     seen = history({"event": "run_failed", "error": {"code": "x"}}, {"event": "run_resumed", "from_step": 0})
     assert seen.error is None

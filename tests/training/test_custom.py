@@ -17,8 +17,9 @@ from transfer_core.errors import BackboneError
 from transfer_core.models.folder import Model
 from transfer_core.models.predict import Predictor
 from transfer_core.models.transfer_model import TransferModel
-from transfer_core.training import loop
-from transfer_core.training.context import Stopped
+from transfer_core.training import checkpoint, custom, loop
+from transfer_core.training.context import Context, Stopped
+from transfer_core.training.execute import execute
 
 CUSTOM = {"plan": "custom", "epochs": 2, "batch_size": 8, "learning_rate": 0.01}
 
@@ -224,3 +225,19 @@ def test_more_stages_than_there_are_is_a_sentence(pictures, run, kept, monkeypat
     with pytest.raises(BackboneError) as caught:
         run(pictures(count=12), plan="custom", epochs=1, freeze=44).go()
     assert caught.value.code == "unknown-stage"
+
+
+def test_minutes_are_turned_into_steps_also_after_a_stop_while_measuring(pictures, run, monkeypatch) -> None:
+    """A run broken off before it knew how many steps fit measures when it is resumed, and does not train by epochs."""
+
+    def stopped(_task) -> float:
+        raise Stopped
+
+    ran = run(pictures(count=10), **CUSTOM, minutes=1)
+    monkeypatch.setattr(custom, "seconds_of_step", stopped)
+    with pytest.raises(Stopped):
+        ran.go()
+    monkeypatch.setattr(custom, "seconds_of_step", lambda _task: 20.0)
+    execute(Context(ran.folder, ran.project, ran.settings, lambda *_, **__: None, lambda: None, resumed=True))
+    assert json.loads((ran.folder / "choices.json").read_text())["steps"] == 3
+    assert checkpoint.last_step(ran.folder) == 3

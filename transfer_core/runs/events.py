@@ -56,7 +56,7 @@ EVENTS: dict[str, EventKind] = {
     ),
     "notice": EventKind("Something the user should know, such as a halved batch.", {"message": "a sentence, translated"}),
     "run_resumed": EventKind(
-        "Another process carries the work on; readers drop the epochs past `from_step`.",
+        "Another process carries the work on; readers drop the epochs past `from_step`, and the first telling of an epoch told twice.",
         {"from_step": "step of the checkpoint it goes on from, 0 without one and in jobs"},
     ),
     "run_stopped": EventKind("It ended because somebody asked for it; it can be resumed."),
@@ -205,6 +205,9 @@ class History:
         self.progress = event
 
     def _on_epoch(self, event: Event) -> None:
+        # A run killed after it told an epoch, whose steps are kept but not that it is finished, tells it again.
+        while self.epochs and self.epochs[-1].get("step", 0) >= event.get("step", math.inf):
+            self.epochs.pop()
         self.epochs.append(event)
 
     def _on_notice(self, event: Event) -> None:

@@ -82,10 +82,11 @@ def custom_task(prepared: Prepared, learn: RunSamples, val: RunSamples) -> Task:
 def _in_time(prepared: Prepared, task: Task) -> Task:
     """The same with as many steps as fit into the minutes of the settings, measured once; how long it takes is told."""
     context, settings = prepared.context, task.settings
-    if context.resumed and (prepared.choices.steps or not settings.minutes):
+    unsettled = bool(settings.minutes and not prepared.choices.steps)  # also of a run that was killed while it measured
+    if context.resumed and not unsettled:
         return task
     seconds = seconds_of_step(task)
-    if settings.minutes and not prepared.choices.steps:
+    if unsettled:
         steps = max(1, round(60 * settings.minutes / seconds))
         prepared.choices = replace(prepared.choices, steps=steps)
         if context.world.first:
