@@ -142,7 +142,7 @@ def test_examples_lie_in_the_folder_of_their_job(project: Project, emit: Callabl
 
 def test_a_rate_is_searched_for_and_nothing_of_it_stays(project: Project, told: Told, emit: Callable[..., None]) -> None:
     """The report is the curve, and says of which pictures; the project has no run, no draft and no model more than before."""
-    settings = {"plan": "custom", "freeze": "all", "batch_size": 8, "image_size": 64}
+    settings = {"plan": "custom", "freeze": "all", "batch_size": 8, "image_size": 64, "threads": 1}
     arguments = {"project": str(project.folder), "settings": settings}
     before = {path.name for path in project.folder.iterdir()} | {"cache"}
     report = KINDS["rate"](arguments, emit, going_on)

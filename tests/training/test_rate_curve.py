@@ -112,3 +112,25 @@ def test_a_curve_is_still_that_of_settings_which_do_not_bend_it() -> None:
     for change in ({"batch_size": 8}, {"freeze": "all"}, {"optimiser": "sgd"}, {"mixup": 0.2}, {"backbone": "resnet18"}):
         assert looked_for(RunSettings(plan="custom", **change)) != looked_for(settings)
     assert RunSettings.check(looked_for(RunSettings(plan="custom", mixup=0.2))).mixup == 0.2
+
+
+def test_nothing_is_suggested_close_to_where_the_loss_goes_off() -> None:
+    """The steepest fall may be the last one before it turns: the smoothed loss lags behind, so that one is too large."""
+    losses = falling(3e-2, width=0.1, off=5e-2)
+    found = curve(losses)
+    least = RATES[losses.index(min(losses))]
+    assert found.suggestion is not None and found.suggestion <= least / 10 * 1.06  # two digits
+
+
+def test_a_model_that_is_good_from_the_start_gets_no_suggestion() -> None:
+    """As a solver's solution is: the loss goes up and down by chance, and is never again as low as at first."""
+    losses = [0.39, *(0.47 + 0.03 * math.sin(step) for step in range(MOST_STEPS - 1))]
+    assert curve(losses).suggestion is None
+
+
+def test_the_careful_rate_is_one_that_learns() -> None:
+    """The loss creeps down by nothing over half of the rates: the middle of that would be a rate at which nothing moves."""
+    losses = [loss - 1e-6 * step for step, loss in enumerate(falling(1e-2))]
+    found = curve(losses)
+    assert found.valley is not None and found.suggestion is not None
+    assert found.suggestion / 20 < found.valley < found.suggestion

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 def search(project: Project, settings: RunSettings, as_json: bool) -> int:
     """Search in this process, and print the suggestion, or with `--json` the whole curve. Ctrl-C ends it; nothing is left behind."""
+    # As for runs in processes of their own, and before torch is loaded: threads that wait for each other sleep.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from transfer_core.training.rate_finder import find_rate
 
     live = Live(sys.stderr)

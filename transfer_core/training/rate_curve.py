@@ -21,6 +21,9 @@ EPOCHS = 3  # that a search may last, where the fewest steps allow it: longer th
 MEMORY = 0.98  # of the smoothed loss, over the most steps
 TOO_MUCH = 4.0  # times the least loss: it went off, and nothing more is to be learnt
 UNTOLD = 0.1  # of the steps, at the start: until then the smoothed loss is mostly chance
+FROM_LEAST = 10.0  # times below the rate of the least loss at most, as fastai's rule of thumb has it
+NOT_YET = 0.05  # of the whole fall: as long as it is less, nothing was learnt, and the middle of that says nothing
+Point = tuple[float, float]  # a rate, and the smoothed loss there
 # What says nothing of how the loss takes the rate: how long is trained, and how the rate changes meanwhile.
 OTHERS = frozenset(
     {"learning_rate", "schedule", "warm_up", "unfreeze_every", "epochs", "steps", "minutes", "patience", "average"}
@@ -106,22 +109,33 @@ def is_over(losses: Sequence[float]) -> bool:
 def curve_of(rates: Sequence[float], losses: Sequence[float], steps: int) -> RateCurve:
     """The curve of smoothed losses of a search over `steps`, with what it suggests among the rates at which there was a finite loss."""
     points = [(rate, loss) for rate, loss in zip(rates, losses, strict=True) if math.isfinite(loss)]
-    told = points[round(UNTOLD * steps) :]
-    # Past the least the loss may jump up and fall again, which is no learning.
-    falling = told[: 1 + min(range(len(told)), key=lambda place: told[place][1])] if told else []
-    fell = len(falling) > 1
+    begun = round(UNTOLD * steps)
+    falling = _falling(points[begun:])
+    # A model that is good from the start has its least there: what looks like a fall later on is chance.
+    fell = len(falling) > 1 and falling[-1][1] < min(loss for _rate, loss in points[:begun])
+    # The smoothed loss lags behind, and has its least where the rate is too large by far.
+    safe = [point for point in falling if point[0] * FROM_LEAST <= falling[-1][0]]
     kept_rates, kept_losses = tuple(rate for rate, _loss in points), tuple(loss for _rate, loss in points)
-    suggestion = _steepest(falling) if fell else None
-    return RateCurve(kept_rates, kept_losses, suggestion, min(suggestion, _valley(falling)) if suggestion is not None else None)
+    if not fell or len(safe) < 2:
+        return RateCurve(kept_rates, kept_losses, None, None)
+    start = falling[0][1] - NOT_YET * (falling[0][1] - falling[-1][1])
+    suggestion = _steepest(safe)
+    learning = [point for point in safe if point[1] <= start and point[0] <= suggestion]
+    return RateCurve(kept_rates, kept_losses, suggestion, _valley(learning) if learning else suggestion)
 
 
-def _steepest(points: Sequence[tuple[float, float]]) -> float:
+def _falling(points: Sequence[Point]) -> Sequence[Point]:
+    """The points up to the least: past it the loss may jump up and fall again, which is no learning."""
+    return points[: 1 + min(range(len(points)), key=lambda place: points[place][1])] if points else []
+
+
+def _steepest(points: Sequence[Point]) -> float:
     """Where the loss falls most for a rate that rises by the same factor."""
     falls = [after[1] - before[1] for before, after in itertools.pairwise(points)]
     return _in_two_digits(points[falls.index(min(falls))][0])
 
 
-def _valley(points: Sequence[tuple[float, float]]) -> float:
+def _valley(points: Sequence[Point]) -> float:
     """Halfway down the longest run of points each of which lies below the one before it, others skipped."""
     longest, before = [1] * len(points), [-1] * len(points)
     for here, (_rate, loss) in enumerate(points):
