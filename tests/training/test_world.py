@@ -19,7 +19,7 @@ from transfer_core.runs import control, launch
 from transfer_core.runs.events import Event
 from transfer_core.runs.folder import Run, create_run
 from transfer_core.runs.process import read_worker
-from transfer_core.runs.state import RunReader, RunState
+from transfer_core.runs.state import RunReader, RunState, read_state
 from transfer_core.training.settings import RunSettings
 from transfer_core.training.world import World
 
