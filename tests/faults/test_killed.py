@@ -162,7 +162,7 @@ def untouched(bench: Bench) -> Reference:
 
 def broken_off(bench: Bench, run: Run, moments: list[tuple[str, str, float]]) -> list[str]:
     """Carry the run to its end, broken off at these moments if it lives to see them; gives those that it did not."""
-    passed = []
+    passed: list[str] = []
     for how, moment, delay in moments:
         code = bench.work(run, how, moment, f"{delay:.4f}")
         status = read_state(run).status
