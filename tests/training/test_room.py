@@ -30,7 +30,7 @@ def test_fewer_views_where_the_budget_is_small_and_as_many_after_a_stop(pictures
     with pytest.raises(Stopped):
         ran.go(lambda ran: "stop" if any(event["name"] == "boundary" for event in ran.told("phase")) else None)
     notices = " ".join(event["message"] for event in ran.told("notice"))
-    assert "1 views of each picture are kept in place of 3" in notices
+    assert "that are kept: 1 in place of 3" in notices
     assert json.loads((ran.folder / "choices.json").read_text())["views"] == 1
     monkeypatch.setattr(caches, "room_beside", lambda _folder: 10**12)
     execute(Context(ran.folder, ran.project, ran.settings, lambda *_, **__: None, lambda: None, resumed=True))

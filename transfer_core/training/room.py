@@ -28,7 +28,7 @@ def make_room(context: Context, need: int) -> None:
 
 
 def views_that_fit(prepared: Prepared, store: RowStore, pictures: int, wanted: int) -> int:
-    """How many views of each picture are kept: settled once, as the result depends on it; told where there is room for fewer than `wanted`."""
+    """How many views of each picture are kept: settled once, as the result depends on it; told where fewer than `wanted` fit."""
     context, choices = prepared.context, prepared.choices
     if choices.views:
         return choices.views
@@ -37,8 +37,8 @@ def views_that_fit(prepared: Prepared, store: RowStore, pictures: int, wanted: i
         context.emit(
             "notice",
             message=_(
-                "{count} views of each picture are kept in place of {wanted}: "
-                "no more fit into the {budget} GB that may be kept on the disk."
+                "Views of each picture that are kept: {count} in place of {wanted}. "
+                "No more fit into the {budget} GB that may be kept on the disk."
             ).format(count=views, wanted=wanted, budget=f"{caches.budget() / caches.GIGABYTE:.1f}"),
         )
     prepared.choices = replace(choices, views=views)
