@@ -1,6 +1,6 @@
 """Settings: the language, where things lie, where weights come from, and what this computer is."""
 
-from pages.ui import automatic, frame, housekeeping, mirror, sharing
+from pages.ui import automatic, cache_budget, frame, housekeeping, mirror, sharing
 from transfer_core.i18n import _
 
 with frame.page("settings", needs_project=False) as here:
@@ -11,6 +11,7 @@ with frame.page("settings", needs_project=False) as here:
     housekeeping.draw_language()
     sharing.draw()
     housekeeping.draw_places(here.project)
+    cache_budget.draw()
     mirror.draw()
     automatic.draw_preference()
     housekeeping.draw_computer()

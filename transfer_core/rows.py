@@ -11,6 +11,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from transfer_core import in_use
 from transfer_core.errors import storage_error
 
 KEY_BYTES = 16
@@ -22,6 +23,7 @@ class RowStore:
     `rows.bin` holds the rows and `keys.bin` their 16-byte keys, in the same order. A key is written after its row, so a writer killed
     at any instant leaves at most rows without keys, which the next writer overwrites. Rows are written with `pwrite` and not
     through the map, because a full disk is then an error with a sentence and not a signal that ends the process.
+    Whoever opens a store needs it until its process ends, and nobody frees it meanwhile (`in_use`).
     Memory: 16 bytes and one dictionary entry a row (about 0.15 KB); 15 MB for 100,000 rows.
     """
 
@@ -34,6 +36,7 @@ class RowStore:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise storage_error(error, folder) from error
+        in_use.hold(folder)
         self._rows_file = folder / "rows.bin"
         self._keys_file = folder / "keys.bin"
         self._index: dict[str, int] = {}

@@ -216,7 +216,9 @@ def test_paths_of_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert settings("--weights", "/abs/w.pth").weights == "/abs/w.pth"
 
 
-@pytest.mark.parametrize("text", ["epochs", "=3", "epochs=many", "epochs=0", "unknown=1", "plan=magic", "epochs=[1]", "epochs=\n"])
+@pytest.mark.parametrize(
+    "text", ["epochs", "=3", "epochs=many", "epochs=0", "unknown=1", "plan=magic", "epochs=[1]", "epochs=\n"]
+)
 def test_settings_that_do_not_fit(text: str) -> None:
     with pytest.raises(TransferError) as caught:
         settings("--set", text)

@@ -1,11 +1,13 @@
-"""The worker of a run, broken off at a chosen instant: `killed_worker.py RUN [kill|pause MOMENT DELAY]`.
+"""The worker of a run, broken off at a chosen instant: `killed_worker.py RUN BREAKS`.
 
-MOMENT is a phase as it begins (`graph-2` is the second one called graph in this process), or `epoch-N` as it is told; DELAY are seconds
-after it. State is kept after every step, and better trains on fewer views for less long, so that instants within an epoch count.
+BREAKS is a JSON list of ["kill" or "pause", moment, delay]; the one whose moment comes first counts, and no other. A moment is a phase as
+it begins (`graph-2` is the second one called graph in this process), or `epoch-N` as it is told; the delay are seconds after it. State is
+kept after every step, and better trains on fewer views for less long, so that instants within an epoch count.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -34,8 +36,7 @@ def moment_of(event: str, fields: dict[str, Any], seen: Counter[str]) -> str | N
 def main() -> int:
     run = Run(Path(sys.argv[1]))
     _make_short(run)
-    if len(sys.argv) > 2:
-        _break_off(run, *sys.argv[2:5])
+    _break_off(run, json.loads(sys.argv[2]))
     return worker.main([str(run.folder)])
 
 
@@ -52,25 +53,30 @@ def _make_short(run: Run) -> None:
         # What real losses decide elsewhere; a network of random numbers may learn nothing worth taking.
         return 0.5, choose(*arguments)[1]
 
-    better._choose = choose_half
+    better._choose = choose_half  # type: ignore[assignment]
 
 
-def _break_off(run: Run, how: str, moment: str, delay: str) -> None:
-    write, seen, seconds = EventWriter.write, Counter[str](), float(delay)
+def _break_off(run: Run, breaks: list[tuple[str, str, float]]) -> None:
+    write, seen = EventWriter.write, Counter[str]()
 
     def write_then_end(self: EventWriter, event: str, /, **fields: Any) -> None:
         write(self, event, **fields)
-        if moment_of(event, fields, seen) != moment:
-            return
-        if how == "pause":
-            threading.Timer(seconds, control.request, (run, "pause")).start()
-        elif seconds:
-            # The kernel ends the process, whatever it does then: nobody handles this signal, and no thread has to get a turn.
-            signal.setitimer(signal.ITIMER_REAL, seconds)
-        else:
-            os.kill(os.getpid(), signal.SIGKILL)
+        moment = moment_of(event, fields, seen)
+        for how, _moment, delay in [each for each in breaks if each[1] == moment][:1]:
+            breaks.clear()
+            _end(run, how, delay)
 
     EventWriter.write = write_then_end  # type: ignore[method-assign]
+
+
+def _end(run: Run, how: str, delay: float) -> None:
+    if how == "pause":
+        threading.Timer(delay, control.request, (run, "pause")).start()
+    elif delay:
+        # The kernel ends the process, whatever it does then: nobody handles this signal, and no thread has to get a turn.
+        signal.setitimer(signal.ITIMER_REAL, delay)
+    else:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

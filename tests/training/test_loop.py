@@ -131,7 +131,17 @@ def equal(one: dict[str, Tensor], two: dict[str, Tensor]) -> bool:
         (2, {}),
         (7, {"optimiser": "sgd", "average": 0.9, "start_pull": 0.01, "clip": 1.0}),
         (4, {"mixup": 0.2, "cutmix": 1.0, "label_smoothing": 0.1, "balance": "sampling"}),
-        (3, {"accumulate": 2, "balance": "weights", "schedule": "one-cycle", "layer_decay": 0.5, "freeze": 4, "unfreeze_every": 1}),
+        (
+            3,
+            {
+                "accumulate": 2,
+                "balance": "weights",
+                "schedule": "one-cycle",
+                "layer_decay": 0.5,
+                "freeze": 4,
+                "unfreeze_every": 1,
+            },
+        ),
         (5, {"patience": 1, "steps": 10}),
     ],
 )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from transfer_core.advice.candidates import Candidate
 from transfer_core.backbones.graph import feature_graph
+from transfer_core.data import caches
 from transfer_core.errors import ImageError
 from transfer_core.features.extract import FeatureStore, Forward, GraphForward, extract
 from transfer_core.images.pixels import PixelMap, Source
@@ -62,6 +63,7 @@ def compute(
     forward = forward_of(candidate, threads)
     todo = [source for source in sources if source.content in missing]
     pixels = PixelMap(cache / "pixels", candidate.view)
+    caches.make_room(len(pixels.missing(missing)) * pixels.row_bytes + len(missing) * store.row_bytes)
     failed = pixels.decode(todo, threads, lambda done, total: tell("decode", done, total), checkpoint)
     broken = {source.content for source, _error in failed}
     contents = [source.content for source in todo if source.content not in broken]

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from transfer_core.data import caches
 from transfer_core.errors import TransferError
 from transfer_core.runs import carry
 from transfer_core.runs.job_kinds import KINDS
@@ -45,6 +46,7 @@ def _work(carrier: carry.Carrier) -> carry.Result:
         return "stop"
     if work.error is not None:
         raise work.error
+    caches.make_room(0, own=False)  # the thread has ended, and nothing here needs what it opened
     return "stop" if work.report is None else work.report
 
 

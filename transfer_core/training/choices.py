@@ -30,6 +30,7 @@ class Choices:
     batch: int = 32
     precision: str = "float32"  # of torch's types
     steps: int = 0  # of a training told in minutes: those that fit, once they were measured
+    views: int = 0  # of each picture, that better keeps: 0 until as many as fit on the disk were counted
     graph: bool = True  # whether frozen passes on processors run as a graph; else, where none can be made, in torch
 
     def write(self, folder: Path) -> None:

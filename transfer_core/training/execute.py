@@ -8,6 +8,7 @@ from typing import Any
 
 import psutil
 
+from transfer_core.data import caches
 from transfer_core.training.conclude import Trained, conclude
 from transfer_core.training.context import Context
 from transfer_core.training.prepare import Prepared, prepare
@@ -22,6 +23,7 @@ def execute(context: Context) -> dict[str, Any]:
     prepared = context.in_turn(lambda: prepare(context, clock))
     trained = _train(prepared)
     report = conclude(prepared, trained)
+    caches.make_room(0, own=False)
     seconds = clock.seconds
     # Done once, for a backbone or a set of pictures, and kept: told apart, so that a first run can be compared with a second.
     graph = seconds.get("graph", 0.0) + seconds.get("weights", 0.0)

@@ -33,6 +33,7 @@ from transfer_core.training.choices import (
 )
 from transfer_core.training.context import Context
 from transfer_core.training.progress import Clock
+from transfer_core.training.room import make_room
 from transfer_core.training.samples import RunSamples
 
 
@@ -188,7 +189,9 @@ def _asked_to_stop(context: Context) -> Callable[[], bool]:
 def _decode(context: Context, clock: Clock, choices: Choices, samples: RunSamples, pixels: PixelMap) -> RunSamples:
     """Decode what is not in the pixel map yet; pictures that turn out broken leave the run, and the project's table says why."""
     with clock.phase(context, "decode") as progress:
-        _check_space(pixels, len(pixels.missing(samples.contents)))
+        missing = len(pixels.missing(samples.contents))
+        make_room(context, missing * pixels.row_bytes)
+        _check_space(pixels, missing)
         failed = pixels.decode(samples.sources, choices.threads, progress, context.stop_if_asked)
     if not failed:
         return samples

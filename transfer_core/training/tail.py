@@ -32,6 +32,7 @@ from transfer_core.training.prepare import Prepared
 from transfer_core.training.progress import duration
 from transfer_core.training.recipe import RECIPE
 from transfer_core.training.refinement import Candidate, Division, Way
+from transfer_core.training.room import make_room, views_that_fit
 from transfer_core.training.samples import RunSamples
 
 
@@ -107,8 +108,10 @@ def keep_tail(prepared: Prepared, division: Division, quick: Candidate, boundary
     sample = forward(central(prepared.pixels, contents[:BATCH]))
     folder = context.project.cache / "boundary"
     store = BoundaryStore(folder, prepared.info.name, prepared.kept.digest, prepared.view, boundary, sample.shape[1:])
-    views = RECIPE.views_for(len(set(contents)), store.row_bytes)
+    pictures = len(set(contents))
+    views = views_that_fit(prepared, store, pictures, RECIPE.views_for(pictures, store.row_bytes))
     missing = len(store.missing(view_key(content, number) for content in set(contents) for number in range(views)))
+    make_room(context, missing * store.row_bytes)
     _check_space(store, missing)
     if not context.resumed:
         once = missing * _seconds_of_view(prepared, forward, sample, boundary, contents)
