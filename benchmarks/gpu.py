@@ -2,9 +2,9 @@
 
     python benchmarks/gpu.py [--out FILE.json] [--networks resnet50 convnext_tiny] [--batch 256] [--steps 40] [--tiny]
 
-Stands alone: it needs torch, torchvision and numpy, and of this package only `transfer_core.images.augment`, which needs no more; where that is missing,
-the bare steps alone are measured, and the result says so. Weights are random. On a card the network computes in bf16 under autocast. `--tiny` is a smoke
-test of the script for any computer: its figures mean nothing.
+Stands alone: it needs torch, torchvision and numpy, and of this package only `transfer_core.images.augment`, which needs no more; where
+that is missing, the bare steps alone are measured, and the result says so. Weights are random. On a card the network computes in bf16 under
+autocast. `--tiny` is a smoke test of the script for any computer: its figures mean nothing.
 """
 
 from __future__ import annotations

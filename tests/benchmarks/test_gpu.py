@@ -36,10 +36,10 @@ def test_it_runs_where_only_torch_is_installed(tmp_path: Path) -> None:
 def test_multiply_adds_are_those_of_the_published_table(tmp_path: Path) -> None:
     """The share of a card's limit stands on them: 4.09 and 4.46 thousand million for a picture of 224 pixels."""
     code = (
-        "import runpy, torch; from torchvision import models; bench = runpy.run_path({script!r}); "
+        f"import runpy, torch; from torchvision import models; bench = runpy.run_path({str(SCRIPT)!r}); "
         "one = bench['Bench'](torch.device('cpu'), torch.float32, 1, 224, 1, 1); "
         "print(*(bench['multiply_adds'](models.get_model(name), one) / 1e9 for name in ('resnet50', 'convnext_tiny')))"
-    ).format(script=str(SCRIPT))
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert [float(word) for word in done.stdout.split()] == pytest.approx([4.09, 4.46], abs=0.01)
