@@ -104,7 +104,7 @@ class Trainer:
     def __init__(self, bench: Bench, name: str, memory_format: torch.memory_format, optimiser: str):
         self.bench, self.format = bench, memory_format
         network: nn.Module = models.get_model(name, weights=None)
-        self.network = network.to(bench.device, memory_format=memory_format).train()
+        self.network = network.to(bench.device).to(memory_format=memory_format).train()
         for module in self.network.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
