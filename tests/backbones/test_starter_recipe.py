@@ -51,6 +51,7 @@ def test_repeating_and_resuming_give_the_same_file(
     assert {name.removeprefix("features.") for name in load_file(files[0])} == set(untrained)
 
 
+@pytest.mark.slow
 def test_another_seed_gives_another_file(tmp_path: Path, teacher: recipe.Teacher, settings: recipe.Settings) -> None:
     one, other = tmp_path / "one.safetensors", tmp_path / "other.safetensors"
     for out, seed in ((one, 1), (other, 2)):

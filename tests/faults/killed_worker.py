@@ -43,17 +43,19 @@ def main() -> int:
 def _make_short(run: Run) -> None:
     if run.settings.plan == "quick":  # it has no use for what the others import
         return
-    from transfer_core.training import better, loop
+    from transfer_core.training import better, loop, recipe, refinement, tail
 
     loop.KEEP_EVERY = 0.0
-    better.RECIPE = replace(better.RECIPE, epochs=3, views=2, batch_size=8, rate=1e-3)
-    choose = better._choose
+    short = replace(recipe.RECIPE, epochs=3, trial_epochs=3, views=2, batch_size=8, rate=1e-3)
+    for module in (better, refinement, tail):
+        module.RECIPE = short  # type: ignore[attr-defined]
+    choose = refinement._choose
 
     def choose_half(*arguments: Any) -> Any:
         # What real losses decide elsewhere; a network of random numbers may learn nothing worth taking.
         return 0.5, choose(*arguments)[1]
 
-    better._choose = choose_half  # type: ignore[assignment]
+    refinement._choose = choose_half  # type: ignore[assignment]
 
 
 def _break_off(run: Run, breaks: list[tuple[str, str, float]]) -> None:

@@ -20,7 +20,7 @@ from transfer_core.runs.folder import create_run, read_state
 from transfer_core.training.settings import RunSettings
 
 
-@pytest.mark.parametrize("limit", [1_000_000, 3_000_000, 4_500_000])
+@pytest.mark.parametrize("limit", [1_000_000, *(pytest.param(limit, marks=pytest.mark.slow) for limit in (3_000_000, 4_500_000))])
 def test_file_size_limit(limit: int, pictures: Any, weights: Path, environment: dict[str, str], command: Command) -> None:
     """A worker that may not write large files fails with `disk-full`; without the limit it resumes and finishes.
 

@@ -117,7 +117,7 @@ def test_six_dispatchers_at_once(make_run: MakeRun) -> None:
     assert_each_ran_once_and_alone(runs)
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("steps", [1, 3, *(pytest.param(steps, marks=pytest.mark.slow) for steps in (2, 4, 5))])
 def test_killed_between_any_two_steps(make_run: MakeRun, steps: int) -> None:
     """Marked as begun, process started, its life seen: at each of these a turn could be lost or given twice."""
     runs = [make_run(epochs=3) for _ in range(3)]
@@ -144,6 +144,7 @@ def test_the_last_turn_is_not_lost_with_its_starter(make_run: MakeRun, steps: in
     until(lambda: not queue.stranded())
 
 
+@pytest.mark.slow
 def test_killed_at_odd_moments(make_run: MakeRun) -> None:
     runs = [make_run(epochs=3) for _ in range(4)]
     for run in runs:

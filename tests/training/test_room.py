@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from transfer_core.data import caches
-from transfer_core.training import better
+from transfer_core.training import better, tail
 from transfer_core.training.context import Context, Stopped
 from transfer_core.training.execute import execute
 
@@ -14,7 +14,8 @@ from transfer_core.training.execute import execute
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """One epoch of three views."""
-    monkeypatch.setattr(better, "RECIPE", replace(better.RECIPE, epochs=1, views=3))
+    for module in (better, tail):
+        monkeypatch.setattr(module, "RECIPE", replace(better.RECIPE, epochs=1, trial_epochs=1, views=3))
 
 
 def views(ran) -> int:

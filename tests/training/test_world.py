@@ -147,7 +147,8 @@ def test_killed_it_ends_with_a_sentence_and_is_resumed(make: Make, which: int) -
     assert same_parameters(whole, run, 1e-5)
 
 
-@pytest.mark.parametrize("what", ["stop", pytest.param("pause", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["stop", "pause"])
 def test_asked_to_end_all_do(make: Make, what: control.Request) -> None:
     """What the first process is asked, all do at the same step."""
     run = make(processes=2, epochs=LONG)
