@@ -16,6 +16,7 @@ from transfer_core.places import own_folder
 from transfer_core.runs import control, launch, queue
 from transfer_core.runs.folder import Run, read_state
 from transfer_core.runs.process import is_alive
+from transfer_core.runs.starting import gone
 
 MakeRun = Callable[..., Run]
 
@@ -114,6 +115,7 @@ def test_a_second_process_for_the_same_turn_makes_way(make_run: MakeRun) -> None
     launch.carry_on(run, entry.after)
     launch.stop(run)
     launch.follow(run, lambda event: None)
+    assert gone(run)  # while it lives, the second one has made way for it in another manner
     with pytest.raises(RunError):
         launch.carry_on(run, entry.after)
     assert run.events_file.read_text().count("run_started") + run.events_file.read_text().count("run_resumed") == 1
