@@ -195,7 +195,8 @@ def first_told(run: Run, moments: set[str]) -> str | None:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("plan", [plan if plan == "better" else pytest.param(plan, marks=pytest.mark.slow) for plan in ONCE])
+@pytest.mark.slow
+@pytest.mark.parametrize("plan", ONCE)
 def test_resumes_to_the_same_model(plan: str, bench: Bench, untouched: Reference) -> None:
     """Broken off at an instant within each of its phases, and paused in each of its trainings."""
     reference = untouched(plan)
