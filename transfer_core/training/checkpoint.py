@@ -34,7 +34,9 @@ def save(folder: Path, checkpoint: Checkpoint, best: bool, good: bool = True) ->
     Killed at any instant, the one before stays whole. The first is all three.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"step-{checkpoint.step}.safetensors"
+    # After a broken loss the same steps are made again, at another rate: their tensors must not take the place of those a record names.
+    again = "-slower" if checkpoint.values.get("slower", 1.0) < 1 else ""
+    name = f"step-{checkpoint.step}{again}.safetensors"
     write_bytes(folder / name, safetensors.torch.save(checkpoint.tensors))
     before = _record(folder)
     parts = {"epoch": checkpoint.epoch, "step": checkpoint.step, "tensors": name, "values": checkpoint.values}

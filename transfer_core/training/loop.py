@@ -154,14 +154,7 @@ def _unfreeze(task: Task, epoch: int) -> None:
 
 def take_step(task: Task, state: LoopState, places: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
     """One step of the optimiser; where the memory does not hold a batch, it is computed in pieces from then on."""
-    while True:
-        try:
-            loss, hits = gradients(task, state, places)
-            break
-        except RuntimeError as error:
-            if not _out_of_memory(error):
-                raise
-            _halve(task, state)
+    loss, hits = _gradients_in_memory(task, state, places)
     task.world.sum([p.grad for p in state.parameters.values() if p.grad is not None])
     learning = [parameter for parameter in state.parameters.values() if parameter.grad is not None]
     if task.settings.clip or state.start:
@@ -174,6 +167,16 @@ def take_step(task: Task, state: LoopState, places: NDArray[np.int64]) -> tuple[
     if state.average is not None:
         state.average.update(state.step + 1)
     return loss, hits
+
+
+def _gradients_in_memory(task: Task, state: LoopState, places: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    while True:
+        try:
+            return gradients(task, state, places)
+        except RuntimeError as error:
+            if not _out_of_memory(error):
+                raise
+            _halve(task, state)
 
 
 def gradients(task: Task, state: LoopState, places: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
@@ -287,7 +290,7 @@ def seconds_of_step(task: Task, passes: int = 3) -> float:
     for _pass in range(passes + 1):
         task.context.agree()
         started = time.perf_counter()
-        loss, _hits = gradients(task, state, places)
+        loss, _hits = _gradients_in_memory(task, state, places)
         float(loss)  # a graphics card is waited for
         times.append(time.perf_counter() - started)
     state.optimiser.zero_grad(set_to_none=True)
