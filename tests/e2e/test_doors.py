@@ -68,6 +68,7 @@ def test_a_zip_and_then_more(
     for path in pictures(["circle", "triangle"], count=3, under=tmp_path / "more", seed=7).rglob("*.jpg"):
         path.rename(flat / f"{path.parent.name}-{path.name}")
     visitor.page.get_by_text("Add pictures from this computer").click()
+    visitor.settle()
     visitor.page.get_by_label("Folder, zip or CSV to add").fill(str(flat))
     visitor.page.keyboard.press("Enter")
     visitor.page.get_by_text("circle (3), triangle (3)").last.wait_for()

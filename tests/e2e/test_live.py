@@ -9,6 +9,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 from transfer_core.data.project import Project
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.browser
 
 TRAINING = 120_000  # milliseconds
 LONGEST_TICK = 0.25  # seconds
+BUSY = 40.0  # percent of the processor, before the test begins: a time means nothing then
 EPOCHS = 400  # more than any test waits for
 
 
@@ -107,6 +109,7 @@ def test_ticks_are_short_and_a_training_pauses_and_goes_on(
         socket.on("framesent", lambda _frame: sent.append(time.monotonic()))
         socket.on("framereceived", lambda _frame: answered.append(time.monotonic()))
 
+    busy = psutil.cpu_percent(1.0) > BUSY
     draft(shapes)
     visitor.page.on("websocket", listen)
     begin(visitor, shapes)
@@ -118,8 +121,9 @@ def test_ticks_are_short_and_a_training_pauses_and_goes_on(
     ]
     print(f"tick: median {1000 * statistics.median(ticks):.0f} ms, longest {1000 * max(ticks):.0f} ms, {len(ticks)} ticks")
     assert len(ticks) >= 5, "the page should draw itself about once a second"
-    # A page that is slow is slow every time; a computer with others at work on it only now and then.
-    assert statistics.quantiles(ticks, n=4)[0] < LONGEST_TICK
+    # A page that is slow is slow every time; a computer with others at work on it, such as another browser's tests, only now and then.
+    if not busy:
+        assert statistics.quantiles(ticks, n=4)[0] < LONGEST_TICK
 
     visitor.button("Pause").click()
     visitor.heading("Training is paused", TRAINING)
@@ -134,8 +138,6 @@ def test_ticks_are_short_and_a_training_pauses_and_goes_on(
 
 
 def test_a_worker_that_died_is_said_and_resumed(visitor: Visitor, shapes: Project) -> None:
-    import psutil
-
     draft(shapes, epochs=12)
     run = begin(visitor, shapes)
     worker = read_worker(run.folder)
