@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.ui import augmented, depths, drafts, rate, setting_fields
 from pages.ui.setting_fields import Form, named, setting_key
-from pages.ui.setting_words import ELSEWHERE, applies, changed, group_sentence, label, plan_sentence
+from pages.ui.setting_words import ELSEWHERE, changed, group_sentence, label, plan_sentence
 from transfer_core.data.project import Project
 from transfer_core.i18n import _
 from transfer_core.training.conflicts import Conflict
@@ -34,7 +34,7 @@ def draw(project: Project) -> tuple[RunSettings, list[Conflict]]:
     form = Form(project, settings, task, {conflict.field: conflict for conflict in found})
     _plan(form)
     for group in get_args(Group):
-        names = [name for name in fields_of(group) if name not in ELSEWHERE and applies(name, settings)]
+        names = [name for name in fields_of(group) if name not in ELSEWHERE and settings.applies(name)]
         if names:
             _section(form, group, names)
     return settings, found

@@ -8,7 +8,7 @@ from pages.ui.words import plain
 from transfer_core.i18n import _, ngettext
 from transfer_core.images.augmentation import title
 from transfer_core.training.conflicts import Conflict
-from transfer_core.training.settings import Group, RunSettings, about, fields_of
+from transfer_core.training.settings import Group, RunSettings, fields_of
 
 # These have places of their own: a choice at the top of the form, and the Backbone page.
 ELSEWHERE = frozenset({"plan", "backbone", "weights"})
@@ -169,18 +169,13 @@ def value_text(name: str, value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else choice(name, value)
 
 
-def applies(name: str, settings: RunSettings) -> bool:
-    """Whether a setting has any effect beside the others."""
-    return all(getattr(settings, other) == value for other, value in about(name)["needs"].items())
-
-
 def changed(settings: RunSettings, names: list[str]) -> list[str]:
     """Which of the settings `names` have an effect and are not as by default, each as "name: value"; Markdown."""
     default = RunSettings()
     return [
         f"{label(name)}: {plain(value_text(name, getattr(settings, name)))}"
         for name in names
-        if applies(name, settings)
+        if settings.applies(name)
         and (getattr(settings, name) != getattr(default, name) or (settings.plan == "custom" and name in ALWAYS))
     ]
 

@@ -7,7 +7,7 @@ from collections import namedtuple
 import pytest
 
 from transfer_core.errors import SettingsError, StorageError
-from transfer_core.training import prepare
+from transfer_core.training import room
 
 
 def test_a_disk_that_is_too_small_is_told_before_the_work_begins(pictures, run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,7 +15,7 @@ def test_a_disk_that_is_too_small_is_told_before_the_work_begins(pictures, run, 
     ran = run(pictures(count=4))
     usage = namedtuple("usage", "total used free")
     with monkeypatch.context() as patch:
-        patch.setattr(prepare.shutil, "disk_usage", lambda _folder: usage(10**9, 10**9, 5000))
+        patch.setattr(room.shutil, "disk_usage", lambda _folder: usage(10**9, 10**9, 5000))
         with pytest.raises(StorageError) as caught:
             ran.go()
     assert caught.value.code == "disk-full" and caught.value.fix
@@ -28,7 +28,7 @@ def test_what_was_decoded_is_not_counted_again(pictures, run, monkeypatch: pytes
     folder = pictures(count=4)
     run(folder, "one").go()
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(prepare.shutil, "disk_usage", lambda _folder: usage(10**9, 10**9, 0))
+    monkeypatch.setattr(room.shutil, "disk_usage", lambda _folder: usage(10**9, 10**9, 0))
     assert run(folder, "two").go()["images"] == 12
 
 

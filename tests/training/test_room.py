@@ -40,7 +40,7 @@ def test_fewer_views_where_the_budget_is_small_and_as_many_after_a_stop(pictures
 
 def test_a_run_larger_than_the_budget_says_so_and_frees_at_its_end(pictures, run, monkeypatch) -> None:
     """It takes what it needs; afterwards what is kept is within the budget, and the model is there."""
-    monkeypatch.setattr(caches, "budget", lambda: 1000)
+    monkeypatch.setattr(caches, "budget", lambda _kept: 1000)
     ran = run(pictures(count=6))
     ran.go()
     assert any("over what may be kept" in event["message"] for event in ran.told("notice"))

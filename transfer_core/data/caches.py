@@ -42,13 +42,16 @@ def stores() -> list[Store]:
     return sorted(found, key=lambda store: (store.used, store.folder))
 
 
-def budget() -> int:
-    """How many bytes all of them may take: what the user chose, or 20 GB, or a fifth of what would be free without them."""
+def budget(kept: list[Store] | None = None) -> int:
+    """How many bytes all of them may take: what the user chose, or 20 GB, or a fifth of what would be free without them.
+
+    `kept` are the stores, where they were looked through already.
+    """
     chosen = preferences.read().get(PREFERENCE)
     if isinstance(chosen, int | float) and FEWEST_GIGABYTES <= chosen <= MOST_GIGABYTES:
         return int(chosen * GIGABYTE)
     place = next(folder for folder in (home(), *home().parents) if folder.exists())
-    free = shutil.disk_usage(place).free + sum(store.bytes for store in stores())
+    free = shutil.disk_usage(place).free + sum(store.bytes for store in (stores() if kept is None else kept))
     return min(MOST, free // SHARE)
 
 
@@ -68,8 +71,9 @@ def choose_budget(gigabytes: float) -> None:
 
 def room_beside(folder: Path) -> int:
     """Bytes that the store in `folder` may take in all: the budget less what living processes need of the others."""
-    needed = (store.bytes for store in stores() if store.folder != folder and in_use.is_needed(store.folder))
-    return max(0, budget() - sum(needed))
+    kept = stores()
+    needed = (store.bytes for store in kept if store.folder != folder and in_use.is_needed(store.folder))
+    return max(0, budget(kept) - sum(needed))
 
 
 def make_room(need: int, own: bool = True) -> int:
@@ -78,8 +82,8 @@ def make_room(need: int, own: bool = True) -> int:
     Without `own`, what this process alone needs may go as well: at its end.
     """
     _finish_removals()
-    kept, most = stores(), budget()
-    over = sum(store.bytes for store in kept) + need - most
+    kept = stores()
+    over = sum(store.bytes for store in kept) + need - budget(kept)
     for store in kept:
         if over <= 0:
             break

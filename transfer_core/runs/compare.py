@@ -27,6 +27,4 @@ def differences(settings: Sequence[RunSettings]) -> list[Difference]:
 
 def effective(settings: RunSettings, name: str) -> Any:
     """A setting's value; None where others rule it out, such as the epochs of a plan that has none."""
-    extra = type(settings).model_fields[name].json_schema_extra
-    needs: Any = extra.get("needs", {}) if isinstance(extra, dict) else {}
-    return getattr(settings, name) if all(getattr(settings, other) == value for other, value in needs.items()) else None
+    return getattr(settings, name) if settings.applies(name) else None

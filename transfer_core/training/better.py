@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from transfer_core.backbones.network import load_backbone
+from transfer_core.backbones.network import load_backbone, outline
 from transfer_core.features.logistic import fit_logistic
 from transfer_core.models.heads import LogisticHead
 from transfer_core.models.transfer_model import TransferModel
@@ -30,7 +30,7 @@ def train_better(prepared: Prepared) -> Trained:
     context, best = prepared.context, prepared.context.settings.plan == "best"
     quick = train_quick(prepared)
     division = divide(prepared.samples, context.settings.seed)
-    boundary = RECIPE.boundary(prepared.info.stages, len(load_backbone(prepared.kept).stages))
+    boundary = RECIPE.boundary(prepared.info.stages, len(outline(prepared.info).stages))
     if not division.possible or (boundary == 0 and not best):
         return quick
     found = Candidate(

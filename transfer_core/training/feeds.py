@@ -109,9 +109,7 @@ class KeptFeed:
 
     def logits(self, model: TransferModel, given: Tensor) -> Tensor:
         """Through what is trained alone."""
-        features = model.source.run(given, self._boundary, len(model.source.stages))
-        logits: Tensor = model.target(model.adapter(features))
-        return logits
+        return _after(self._boundary, model, given)
 
     def _read(self, rows: NDArray[np.int64]) -> Tensor:
         activations = torch.from_numpy(self._rows[rows]).to(self._device).float()
@@ -139,5 +137,9 @@ class FixedFeed:
 
     def logits(self, model: TransferModel, given: Tensor) -> Tensor:
         """Through the network from the boundary that the tensors are of."""
-        logits: Tensor = model.target(model.adapter(model.source.run(given, self._boundary, len(model.source.stages))))
-        return logits
+        return _after(self._boundary, model, given)
+
+
+def _after(boundary: int, model: TransferModel, given: Tensor) -> Tensor:
+    logits: Tensor = model.target(model.adapter(model.source.run(given, boundary, len(model.source.stages))))
+    return logits

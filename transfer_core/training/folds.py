@@ -19,7 +19,7 @@ def assign_folds(samples: RunSamples, seed: int) -> NDArray[np.int64]:
     A validation set given by the user is the only fold; with many samples so is the project's validation split. A class with
     a single picture is never held out.
     """
-    if any(sample.given and sample.split == "val" for sample in samples.samples) or len(samples) > MOST_CROSS_VALIDATED:
+    if samples.validation_given or len(samples) > MOST_CROSS_VALIDATED:
         return np.array([0 if sample.split == "val" else -1 for sample in samples.samples], dtype=np.int64)
     groups: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     label_of_group: dict[str, str] = {}

@@ -8,11 +8,10 @@ from transfer_core.i18n import _
 from transfer_core.images.augmentation import GENTLE, NONE
 from transfer_core.models.transfer_model import TransferModel
 from transfer_core.training.feeds import PixelFeed
-from transfer_core.training.length import length_of
-from transfer_core.training.loop import Task, seconds_of_step
+from transfer_core.training.loop import Task
 from transfer_core.training.prepare import Prepared
 from transfer_core.training.recipe import FULL
-from transfer_core.training.refinement import Candidate, Division, Way
+from transfer_core.training.refinement import Candidate, Division, Way, refining_task, seconds_of_both
 from transfer_core.training.samples import RunSamples
 
 
@@ -21,25 +20,14 @@ def full_way(prepared: Prepared) -> Way:
 
     def task(name: str, model: TransferModel, learn: RunSamples, val: RunSamples, trial: bool) -> Task:
         """Training everything on `learn`."""
-        choices, classes = prepared.choices, prepared.samples.classes
-        device, settings = torch.device(choices.device), FULL.settings(prepared.context.settings, len(learn), trial)
+        device = torch.device(prepared.choices.device)
         model.source.freeze("none")
-        return Task(
-            context=prepared.context,
-            settings=settings,
-            model=model,
-            train=PixelFeed(prepared.pixels, learn.contents, GENTLE, device),
-            labels=learn.labels(classes),
-            val=PixelFeed(prepared.pixels, val.contents, NONE, device),
-            val_labels=val.labels(classes),
-            classes=len(classes),
-            batch=settings.batch_size,
-            length=length_of(settings, len(learn), settings.batch_size),
-            folder=prepared.context.folder / "checkpoint" / name,
-            device=device,
-            precision=getattr(torch, choices.precision),
-            keep_best=False,
+        feeds = (
+            PixelFeed(prepared.pixels, learn.contents, GENTLE, device),
+            PixelFeed(prepared.pixels, val.contents, NONE, device),
         )
+        settings = FULL.settings(prepared.context.settings, len(learn), trial)
+        return refining_task(prepared, name, model, settings, learn, val, feeds)
 
     return Way(
         "full",
@@ -53,12 +41,7 @@ def full_way(prepared: Prepared) -> Way:
 
 def seconds_of_full(prepared: Prepared, division: Division, found: Candidate, boundary: int) -> float:
     """How long both trainings of all stages will take: by a few steps, of which nothing is kept."""
-    way = full_way(prepared)
-    first = way.task("measured", found.compared, division.learn, RunSamples([]), division.refit)
-    steps = first.length.total
-    if division.refit:
-        steps += way.task("measured", found.whole, division.everything, RunSamples([]), False).length.total
-    seconds = steps * seconds_of_step(first)
+    seconds = seconds_of_both(division, found, full_way(prepared).task)
     for model in (found.compared, found.whole):
         model.source.freeze(boundary)
     return seconds

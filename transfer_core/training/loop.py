@@ -18,7 +18,7 @@ from transfer_core.errors import RunError
 from transfer_core.i18n import _
 from transfer_core.models.transfer_model import TransferModel
 from transfer_core.training import checkpoint
-from transfer_core.training.balance import balanced_order, class_weights, shuffled
+from transfer_core.training.balance import balanced_order, shuffled
 from transfer_core.training.context import Context, Stopped
 from transfer_core.training.feeds import Feed
 from transfer_core.training.length import Length
@@ -76,7 +76,7 @@ def train(task: Task, progress: Progress) -> bool:
         _keep(state, best=False)
     kept_at = time.monotonic()
 
-    while (state.step < length.total or state.seen) and not (settings.patience and state.since_best >= settings.patience):
+    while (state.step < length.total or state.seen) and not state.out_of_patience:
         epoch, first = state.epoch + 1, state.step - state.epoch * length.per_epoch
         # Order and chance follow from the seed, the epoch and the step alone, so that a resumed training sees what it would have seen.
         order = order_of(task, epoch)
@@ -132,10 +132,11 @@ def train(task: Task, progress: Progress) -> bool:
         kept_at = time.monotonic()
         if finishing:
             break
-    return state.step >= length.total or bool(settings.patience and state.since_best >= settings.patience)
+    return state.step >= length.total or state.out_of_patience
 
 
 def order_of(task: Task, epoch: int) -> NDArray[np.int64]:
+    """The places of the pictures in the order in which this epoch, from 1, shows them."""
     generator = torch.Generator().manual_seed(task.settings.seed * 1_000_003 + task.epochs_before + epoch)
     if task.settings.balance == "sampling":
         return balanced_order(task.labels, generator)
@@ -185,7 +186,6 @@ def gradients(task: Task, state: LoopState, places: NDArray[np.int64]) -> tuple[
     seed = settings.seed * 1_000_003 + 500_009 * (task.steps_before + state.step + 1) + task.world.rank
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)  # dropout's
-    weight = class_weights(task.labels, task.classes).to(device) if settings.balance == "weights" else None
     state.optimiser.zero_grad(set_to_none=True)
     losses, hits = torch.zeros((), device=device), torch.zeros((), dtype=torch.int64, device=device)
     mine, counts = task.world.share(places), 1.0
@@ -204,13 +204,12 @@ def gradients(task: Task, state: LoopState, places: NDArray[np.int64]) -> tuple[
             with torch.autocast(device.type, task.precision, enabled=task.precision != torch.float32):
                 logits = task.train.logits(task.model, given[piece])
             loss = functional.cross_entropy(
-                logits.float(), target[piece], weight, label_smoothing=settings.label_smoothing, reduction="sum"
+                logits.float(), target[piece], state.class_weights, label_smoothing=settings.label_smoothing, reduction="sum"
             )
             state.scaler.scale(loss * counts / len(places)).backward()
             losses += loss.detach() * counts
             hits += (logits.detach().argmax(1) == labels[piece]).sum() * int(counts)
-    task.world.sum([losses])
-    task.world.sum([hits])
+    task.world.sum([losses, hits])
     return losses, hits
 
 

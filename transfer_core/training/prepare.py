@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from transfer_core.data.layout import check_folder
 from transfer_core.data.looking import look
 from transfer_core.data.project import Project
 from transfer_core.data.scan import check_trainable, missing_folder, scan
-from transfer_core.errors import BackboneError, RunError, StorageError
+from transfer_core.errors import BackboneError, RunError
 from transfer_core.features.extract import FeatureStore, Forward, GraphForward
 from transfer_core.i18n import _, ngettext
 from transfer_core.images.pixels import PixelMap
@@ -33,7 +32,7 @@ from transfer_core.training.choices import (
 )
 from transfer_core.training.context import Context
 from transfer_core.training.progress import Clock
-from transfer_core.training.room import make_room
+from transfer_core.training.room import check_space, make_room
 from transfer_core.training.samples import RunSamples
 
 
@@ -191,7 +190,7 @@ def _decode(context: Context, clock: Clock, choices: Choices, samples: RunSample
     with clock.phase(context, "decode") as progress:
         missing = len(pixels.missing(samples.contents))
         make_room(context, missing * pixels.row_bytes)
-        _check_space(pixels, missing)
+        check_space(pixels, missing, _("The decoded pictures need {need} MB, and {free} MB are free."))
         failed = pixels.decode(samples.sources, choices.threads, progress, context.stop_if_asked)
     if not failed:
         return samples
@@ -203,16 +202,3 @@ def _decode(context: Context, clock: Clock, choices: Choices, samples: RunSample
     left = samples.without(reasons.keys())
     left.write(context.folder)
     return left
-
-
-def _check_space(pixels: PixelMap, new: int) -> None:
-    """Say before the work begins that the disk can't hold it."""
-    need = new * pixels.row_bytes
-    free = shutil.disk_usage(pixels.folder).free
-    if need > free:
-        raise StorageError(
-            _("The decoded pictures need {need} MB, and {free} MB are free.").format(need=need // 2**20 + 1, free=free // 2**20),
-            code="disk-full",
-            file=pixels.folder,
-            fix=_("Free some space on this disk, or set TRANSFER_STUDIO_HOME to a folder on a larger one; then resume the run."),
-        )

@@ -12,7 +12,6 @@ from transfer_core.models.layers import apply
 from transfer_core.training.conclude import Answers, Trained
 from transfer_core.training.folds import assign_folds, holds_out
 from transfer_core.training.prepare import Prepared
-from transfer_core.training.samples import RunSamples
 
 
 def train_quick(prepared: Prepared) -> Trained:
@@ -29,7 +28,7 @@ def train_quick(prepared: Prepared) -> Trained:
     classes = samples.classes
     labels = learn.labels(classes)
     folds = assign_folds(learn, context.settings.seed)
-    refit = not (_given(learn) and holds_out(folds))
+    refit = not (learn.validation_given and holds_out(folds))
     with prepared.clock.phase(context, "head"):
         features = torch.from_numpy(rows[store.positions(learn.contents)])
         fit = fit_logistic(
@@ -60,8 +59,3 @@ def train_quick(prepared: Prepared) -> Trained:
         how_val="held-out" if len(np.unique(folds[scored])) < 2 else "out-of-fold",
         images=int(learnt.sum()),
     )
-
-
-def _given(samples: RunSamples) -> bool:
-    """Whether the user's folders say what is held out for validation."""
-    return any(sample.given and sample.split == "val" for sample in samples.samples)

@@ -15,15 +15,19 @@ from transfer_core.i18n import _
 from transfer_core.metrics.calibration import cross_entropy, fit_temperature
 from transfer_core.models.transfer_model import TransferModel
 from transfer_core.training import checkpoint
+from transfer_core.training.feeds import Feed
 from transfer_core.training.folds import assign_folds
-from transfer_core.training.loop import Progress, Task, answers, train
+from transfer_core.training.length import length_of
+from transfer_core.training.loop import Progress, Task, answers, seconds_of_step, train
 from transfer_core.training.prepare import Prepared
 from transfer_core.training.recipe import RECIPE
 from transfer_core.training.samples import RunSamples
-from transfer_core.training.state import put_kept, snapshot, to_train
+from transfer_core.training.settings import RunSettings
+from transfer_core.training.state import put, put_kept, snapshot, to_train
 
 # What ends a training, and not the run: there is a finished model to fall back on.
 GIVEN_UP = frozenset({"diverged", "out-of-memory"})
+MakeTask = Callable[[str, TransferModel, RunSamples, RunSamples, bool], Task]  # name, model, to learn, to score, whether a trial
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,7 @@ def divide(samples: RunSamples, seed: int) -> Division:
     """The first fold is held out; with a validation set of the user's, or with many pictures, there is no other."""
     learn = samples.of("train", "val")
     folds = assign_folds(learn, seed)
-    given = any(sample.given and sample.split == "val" for sample in learn.samples)
-    return Division(learn, folds == 0, not given)
+    return Division(learn, folds == 0, not learn.validation_given)
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,47 @@ class Way:
     """A way of training: its phase, its task on a model and pictures, and what is said of its outcome."""
 
     phase: str
-    task: Callable[[str, TransferModel, RunSamples, RunSamples, bool], Task]  # name, model, to learn, to score, whether a trial
+    task: MakeTask
     kept: str
     left: str
+
+
+def refining_task(
+    prepared: Prepared,
+    name: str,
+    model: TransferModel,
+    settings: RunSettings,
+    learn: RunSamples,
+    val: RunSamples,
+    feeds: tuple[Feed, Feed],
+) -> Task:
+    """Training `model` by a recipe's settings: on `learn`, from the first of the feeds; the second gives what is scored."""
+    choices, classes = prepared.choices, prepared.samples.classes
+    return Task(
+        context=prepared.context,
+        settings=settings,
+        model=model,
+        train=feeds[0],
+        labels=learn.labels(classes),
+        val=feeds[1],
+        val_labels=val.labels(classes),
+        classes=len(classes),
+        batch=settings.batch_size,
+        length=length_of(settings, len(learn), settings.batch_size),
+        folder=prepared.context.folder / "checkpoint" / name,
+        device=torch.device(choices.device),
+        precision=getattr(torch, choices.precision),
+        keep_best=False,
+    )
+
+
+def seconds_of_both(division: Division, before: Candidate, task: MakeTask) -> float:
+    """How long both trainings of a way will take: by a few steps of the first, of which nothing is kept."""
+    first = task("measured", before.compared, division.learn, RunSamples([]), division.refit)
+    steps = first.length.total
+    if division.refit:
+        steps += task("measured", before.whole, division.everything, RunSamples([]), False).length.total
+    return steps * seconds_of_step(first)
 
 
 def refine(prepared: Prepared, division: Division, before: Candidate, way: Way) -> Candidate:
@@ -105,7 +146,7 @@ def refine(prepared: Prepared, division: Division, before: Candidate, way: Way) 
             if error.code not in GIVEN_UP:
                 raise
             context.emit("notice", message=f"{error.message} {way.left}")
-            put(first.model, start)
+            put(to_train(first.model), start)
             return replace(before, epochs=_epochs(first), steps=_steps(first))
         put_kept(first.model, checkpoint.load_best(first.folder))
         amount, logits = _choose(prepared, first, start, way)
@@ -158,17 +199,9 @@ def _to_its_end(prepared: Prepared, task: Task, progress: Progress) -> bool:
         return False
 
 
-@torch.no_grad()
 def blend(model: TransferModel, start: dict[str, Tensor], end: dict[str, Tensor], amount: float) -> None:
     """Put the model `amount` of the way from `start` to `end` (WiSE-FT: Wortsman et al., 2022)."""
-    put(model, {name: torch.lerp(start[name], end[name], amount) for name in start})
-
-
-@torch.no_grad()
-def put(model: TransferModel, tensors: dict[str, Tensor]) -> None:
-    """Give what learns of the model these values."""
-    for name, parameter in to_train(model).items():
-        parameter.copy_(tensors[name])
+    put(to_train(model), {name: torch.lerp(start[name], end[name], amount) for name in start})
 
 
 def _epochs(task: Task) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from transfer_core.data import caches
+from transfer_core.errors import StorageError
 from transfer_core.i18n import _
 from transfer_core.rows import RowStore
 from transfer_core.training.context import Context
@@ -24,6 +26,18 @@ def make_room(context: Context, need: int) -> None:
                 "This run keeps {need} MB more on the disk, which is {over} MB over what may be kept there. "
                 "What was used longest ago is freed when it ends. The Settings page has the size."
             ).format(need=need // 2**20 + 1, over=over // 2**20 + 1),
+        )
+
+
+def check_space(store: RowStore, rows: int, told: str) -> None:
+    """Raise StorageError before the work begins when the disk can't hold so many more rows; `told` says what `need` and `free` are."""
+    need, free = rows * store.row_bytes, shutil.disk_usage(store.folder).free
+    if need > free:
+        raise StorageError(
+            told.format(need=need // 2**20 + 1, free=free // 2**20),
+            code="disk-full",
+            file=store.folder,
+            fix=_("Free some space on this disk, or set TRANSFER_STUDIO_HOME to a folder on a larger one; then resume the run."),
         )
 
 

@@ -85,6 +85,11 @@ class RunSamples:
         return sorted({sample.label for sample in self.samples if sample.split != "test"})
 
     @property
+    def validation_given(self) -> bool:
+        """Whether the user's folders say what is held out for validation."""
+        return any(sample.given and sample.split == "val" for sample in self.samples)
+
+    @property
     def contents(self) -> list[str]:
         """The content of each sample."""
         return [sample.content for sample in self.samples]

@@ -330,6 +330,10 @@ class RunSettings(BaseModel):
         own = {field.name: getattr(self, field.name) for field in fields(Augmentation)}
         return replace(PRESETS[self.augmentation], **{name: value for name, value in own.items() if value is not None})
 
+    def applies(self, name: str) -> bool:
+        """Whether the setting `name` has any effect beside the others."""
+        return all(getattr(self, other) == value for other, value in about(name)["needs"].items())
+
     def conflicts(self, info: BackboneInfo) -> list[Conflict]:
         """What of these settings does not go together, or with the backbone, as far as it is known."""
         return find_conflicts(self, info)

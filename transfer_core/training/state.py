@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from transfer_core.models.transfer_model import TransferModel
 from transfer_core.training.average import MovingAverage
+from transfer_core.training.balance import class_weights
 from transfer_core.training.checkpoint import Checkpoint
 from transfer_core.training.optimisers import build_optimiser
 
@@ -32,6 +33,8 @@ class LoopState:
         self.start = {name: p.detach().clone() for name, p in self.parameters.items()} if task.settings.start_pull else {}
         self.optimiser = build_optimiser(task.model, task.settings)
         self.average = MovingAverage(self.parameters, task.settings.average) if task.settings.average else None
+        balanced = task.settings.balance == "weights"
+        self.class_weights = class_weights(task.labels, task.classes).to(task.device) if balanced else None
         self.scaler = torch.amp.GradScaler(task.device.type, enabled=task.precision == torch.float16)
         self.step = 0
         self.losses, self.hits, self.seen = 0.0, 0, 0
@@ -44,6 +47,12 @@ class LoopState:
     def epoch(self) -> int:
         """How many epochs are finished: one is when it was scored too."""
         return (self.step - bool(self.seen)) // self.task.length.per_epoch
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether the validation loss has reached no new low for as many epochs as the settings wait."""
+        patience = self.task.settings.patience
+        return bool(patience) and self.since_best >= patience
 
     def count(self, loss: Tensor, hits: Tensor, pictures: int) -> None:
         """Take in a step: its summed loss and its hits are read later, because a graphics card would have to be waited for."""

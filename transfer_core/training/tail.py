@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from transfer_core.backbones.network import load_backbone
-from transfer_core.errors import StorageError
 from transfer_core.features.boundary import (
     Activations,
     BoundaryStore,
@@ -26,13 +23,12 @@ from transfer_core.features.extract import BATCH, central
 from transfer_core.i18n import _
 from transfer_core.models.transfer_model import TransferModel
 from transfer_core.training.feeds import Feed, FixedFeed, KeptFeed
-from transfer_core.training.length import length_of
-from transfer_core.training.loop import Task, seconds_of_step
+from transfer_core.training.loop import Task
 from transfer_core.training.prepare import Prepared
 from transfer_core.training.progress import duration
 from transfer_core.training.recipe import RECIPE
-from transfer_core.training.refinement import Candidate, Division, Way
-from transfer_core.training.room import make_room, views_that_fit
+from transfer_core.training.refinement import Candidate, Division, Way, refining_task, seconds_of_both
+from transfer_core.training.room import check_space, make_room, views_that_fit
 from transfer_core.training.samples import RunSamples
 
 
@@ -59,41 +55,23 @@ class Tail:
     def task(self, name: str, model: TransferModel, learn: RunSamples, val: RunSamples, trial: bool) -> Task:
         """Training what comes after the boundary on `learn`."""
 
-        def feed(samples: RunSamples) -> Feed:
-            device = torch.device(self.prepared.choices.device)
-            return KeptFeed(self.store, samples.contents, self.views, self.boundary, device)
-
-        return tail_task(self.prepared, name, model, learn, val, trial, feed)
+        device = torch.device(self.prepared.choices.device)
+        train, scored = (KeptFeed(self.store, samples.contents, self.views, self.boundary, device) for samples in (learn, val))
+        return _tail_task(self.prepared, name, model, learn, val, trial, (train, scored))
 
 
-def tail_task(
+def _tail_task(
     prepared: Prepared,
     name: str,
     model: TransferModel,
     learn: RunSamples,
     val: RunSamples,
     trial: bool,
-    feed: Callable[[RunSamples], Feed],
+    feeds: tuple[Feed, Feed],
 ) -> Task:
-    """Training by the recipe, from what `feed` gives."""
-    choices, classes = prepared.choices, prepared.samples.classes
+    """Training by the recipe, from these feeds."""
     settings = RECIPE.settings(prepared.context.settings, len(learn), trial)
-    return Task(
-        context=prepared.context,
-        settings=settings,
-        model=model,
-        train=feed(learn),
-        labels=learn.labels(classes),
-        val=feed(val),
-        val_labels=val.labels(classes),
-        classes=len(classes),
-        batch=settings.batch_size,
-        length=length_of(settings, len(learn), settings.batch_size),
-        folder=prepared.context.folder / "checkpoint" / name,
-        device=torch.device(choices.device),
-        precision=getattr(torch, choices.precision),
-        keep_best=False,
-    )
+    return refining_task(prepared, name, model, settings, learn, val, feeds)
 
 
 def keep_tail(prepared: Prepared, division: Division, quick: Candidate, boundary: int, later: float) -> Tail:
@@ -112,7 +90,7 @@ def keep_tail(prepared: Prepared, division: Division, quick: Candidate, boundary
     views = views_that_fit(prepared, store, pictures, RECIPE.views_for(pictures, store.row_bytes))
     missing = len(store.missing(view_key(content, number) for content in set(contents) for number in range(views)))
     make_room(context, missing * store.row_bytes)
-    _check_space(store, missing)
+    check_space(store, missing, _("The views of the pictures need {need} MB, and {free} MB are free."))
     if not context.resumed:
         once = missing * _seconds_of_view(prepared, forward, sample, boundary, contents)
         every = _seconds_of_training(prepared, division, quick, boundary, sample) + later
@@ -125,19 +103,6 @@ def keep_tail(prepared: Prepared, division: Division, quick: Candidate, boundary
     with prepared.clock.phase(context, "boundary") as progress:
         keep_views(forward, prepared.pixels, store, contents, range(views), progress, context.stop_if_asked)
     return Tail(prepared, boundary, store, views)
-
-
-def _check_space(store: BoundaryStore, new: int) -> None:
-    need, free = new * store.row_bytes, shutil.disk_usage(store.folder).free
-    if need > free:
-        raise StorageError(
-            _("The views of the pictures need {need} MB, and {free} MB are free.").format(
-                need=need // 2**20 + 1, free=free // 2**20
-            ),
-            code="disk-full",
-            file=store.folder,
-            fix=_("Free some space on this disk, or set TRANSFER_STUDIO_HOME to a folder on a larger one; then resume the run."),
-        )
 
 
 def _seconds_of_view(prepared: Prepared, forward: ToBoundary, sample: Activations, boundary: int, contents: list[str]) -> float:
@@ -155,11 +120,8 @@ def _seconds_of_training(prepared: Prepared, division: Division, quick: Candidat
     given = given.to(prepared.choices.device)
     given = given.contiguous(memory_format=torch.channels_last) if given.ndim == 4 else given
 
-    def same(samples: RunSamples) -> Feed:
-        return FixedFeed(given, len(samples), boundary)
+    def task(name: str, model: TransferModel, learn: RunSamples, val: RunSamples, trial: bool) -> Task:
+        feeds = FixedFeed(given, len(learn), boundary), FixedFeed(given, len(val), boundary)
+        return _tail_task(prepared, name, model, learn, val, trial, feeds)
 
-    first = tail_task(prepared, "measured", quick.compared, division.learn, RunSamples([]), division.refit, same)
-    steps = first.length.total
-    if division.refit:
-        steps += tail_task(prepared, "measured", quick.whole, division.everything, RunSamples([]), False, same).length.total
-    return steps * seconds_of_step(first)
+    return seconds_of_both(division, quick, task)
