@@ -25,7 +25,9 @@ test: $(VENV)/.dev
 	# One thread a test: tests side by side would wait for each other's threads.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not browser and not slow and not catalogue"
 	# Two browsers, each with an app of its own: mostly they wait for pages, not for the processor.
-	$(BIN)/python -m pytest -n $(BROWSERS) --dist loadfile -m "browser and not slow"
+	$(BIN)/python -m pytest -n $(BROWSERS) --dist loadfile -m "browser and not slow and not timed"
+	# Times are judged with nothing beside.
+	$(BIN)/python -m pytest -m timed
 
 test-fast: $(VENV)/.dev
 	# One thread a test: tests side by side would wait for each other's threads.

@@ -13,6 +13,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image, ImageDraw
 
+from transfer_core import i18n
 from transfer_core.images.view import View
 from transfer_core.metrics import novelty
 from transfer_core.models.folder import Model, write_model_folder
@@ -29,12 +30,18 @@ COLOURS = ((200, 60, 50), (60, 150, 70), (60, 90, 200), (200, 170, 40))
 Pictures = Callable[..., Path]
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Two for each processor: half the time a test waits for a process that it started. Each takes up to 1 GB of memory."""
+    return min(2 * (os.cpu_count() or 1), 8)
+
+
 @pytest.fixture(autouse=True)
 def studio_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Projects, weights and the trash of a test lie in its own folder; sentences are English."""
     home = tmp_path / "home"
     monkeypatch.setenv("TRANSFER_STUDIO_HOME", str(home))
     monkeypatch.delenv("TRANSFER_STUDIO_LANGUAGE", raising=False)
+    i18n.set_language(None)  # a page that an earlier test drew in this thread may have chosen one
     return home
 
 

@@ -4,6 +4,10 @@
 
 const instances = new WeakMap()
 const EDITS = ["relabel", "exclude", "restore", "move"]
+const LOOK = 200 // milliseconds between two looks whether a dialog is there
+// One grid has the keyboard: the newest, because Streamlit may make a grid anew while its dialog is open.
+let newest
+let watch
 const WITHOUT_PICTURES = ["undo", "redo", "page"]
 
 export default function (component) {
@@ -37,6 +41,7 @@ class Grid {
     this.waiting = []
     this.last = Date.now()
     this.shown = ""
+    newest = this
     root.onkeydown = (event) => this.key(event)
     this.list.onclick = (event) => this.click(event)
     this.list.ondblclick = () => this.act("open", "", [this.at])
@@ -264,18 +269,24 @@ class Grid {
     this.send(this.waiting)
   }
 
-  // A close look is a dialog of the page; when it closes, the keyboard goes back to the picture.
+  // A close look is a dialog of the page; when it closes, the keyboard goes back to the picture. A busy computer opens it late, and
+  // what had the keyboard in it may go only a while after it closed.
   awaitDialog() {
-    let looks = 50
+    let looks = 300
     let opened = false
-    clearInterval(this.dialog)
-    this.dialog = setInterval(() => {
-      const there = Boolean(document.querySelector('[role="dialog"]'))
-      if (there) return (opened = true)
-      if (!opened && looks--) return
-      clearInterval(this.dialog)
-      if (opened && this.root.isConnected && document.activeElement === document.body) this.focus(this.at)
-    }, 200)
+    clearInterval(watch)
+    watch = setInterval(() => {
+      if (document.querySelector('[role="dialog"]')) {
+        looks = 25
+        return (opened = true)
+      }
+      if (!looks--) return clearInterval(watch)
+      const grid = this.root.isConnected ? this : newest
+      if (!opened || !grid.root.isConnected || document.activeElement !== document.body) return
+      clearInterval(watch)
+      const place = grid.data.items.findIndex((item) => item.id === this.atId)
+      grid.focus(place < 0 ? this.at : place)
+    }, LOOK)
   }
 
   // Show that something is being done with these pictures, and give the keyboard to the next one: the same key can be pressed again.

@@ -34,6 +34,7 @@ def teacher(tmp_path_factory: pytest.TempPathFactory, settings: recipe.Settings)
     return recipe.Teacher(weights, batch=settings.batch, pixels=settings.pixels, threads=1)
 
 
+@pytest.mark.slow
 def test_repeating_and_resuming_give_the_same_file(
     tmp_path: Path, teacher: recipe.Teacher, settings: recipe.Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
