@@ -13,6 +13,7 @@ from transfer_core.models.transfer_model import TransferModel
 from transfer_core.training.conclude import Trained
 from transfer_core.training.custom import as_trained
 from transfer_core.training.full import full_way, seconds_of_full
+from transfer_core.training.layout import arranged
 from transfer_core.training.prepare import Prepared
 from transfer_core.training.quick import train_quick
 from transfer_core.training.recipe import RECIPE
@@ -54,7 +55,7 @@ def _quick_model(
     """The backbone as it was pretrained, with the logistic head of those pictures that are `learnt`."""
     head = _head(prepared, division.everything, learnt, float(quick.about["strength"]), quick.classes)
     model = TransferModel(load_backbone(prepared.kept).freeze(boundary), head)
-    return model.to(torch.device(prepared.choices.device)).to(memory_format=torch.channels_last)
+    return arranged(model.to(torch.device(prepared.choices.device)), prepared.choices.layout)
 
 
 def _head(

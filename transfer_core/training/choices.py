@@ -31,6 +31,8 @@ class Choices:
     precision: str = "float32"  # of torch's types
     steps: int = 0  # of a training told in minutes: those that fit, once they were measured
     views: int = 0  # of each picture, that better keeps: 0 until as many as fit on the disk were counted
+    layout: str = "channels_last"  # torch's name of how pictures and activations lie in memory
+    compiled: bool = False  # whether the training is long enough to be worth compiling the network for it
     graph: bool = True  # whether frozen passes on processors run as a graph; else, where none can be made, in torch
 
     def write(self, folder: Path) -> None:

@@ -21,9 +21,11 @@ from transfer_core.models.heads import Head, make_head
 from transfer_core.models.layers import apply
 from transfer_core.models.transfer_model import TransferModel
 from transfer_core.training import checkpoint
+from transfer_core.training.compiling import compile_for_training, worth_compiling
 from transfer_core.training.conclude import Answers, Trained
 from transfer_core.training.device import TorchForward
 from transfer_core.training.feeds import PixelFeed
+from transfer_core.training.layout import arranged
 from transfer_core.training.length import length_of
 from transfer_core.training.loop import Progress, Task, seconds_of_step, train
 from transfer_core.training.prepare import Prepared
@@ -51,6 +53,8 @@ def learn_together(prepared: Prepared, progress: Progress) -> Task:
         return custom_task(prepared, prepared.samples.of("train"), prepared.samples.of("val"))
 
     task = _in_time(prepared, context.in_turn(begin))
+    if prepared.choices.compiled:
+        compile_for_training(context, task.model)
     train(task, progress)
     context.part()
     torch.set_num_threads(prepared.choices.threads)
@@ -61,7 +65,7 @@ def custom_task(prepared: Prepared, learn: RunSamples, val: RunSamples) -> Task:
     """The training that the settings describe, over the pixel map."""
     context, settings, choices, classes = prepared.context, prepared.context.settings, prepared.choices, prepared.samples.classes
     device = torch.device(choices.device)
-    model = build_model(prepared, learn, classes).to(device).to(memory_format=torch.channels_last)
+    model = arranged(build_model(prepared, learn, classes).to(device), choices.layout)
     return Task(
         context=context,
         settings=settings,
@@ -88,11 +92,11 @@ def _in_time(prepared: Prepared, task: Task) -> Task:
     seconds = seconds_of_step(task)
     if unsettled:
         steps = max(1, round(60 * settings.minutes / seconds))
-        prepared.choices = replace(prepared.choices, steps=steps)
-        if context.world.first:
-            prepared.choices.write(context.folder)
+        prepared.settle(steps=steps)
         task = replace(task, length=length_of(settings, len(task.labels), task.batch, steps, context.extensions))
-    context.emit("notice", message=_("Training takes about {time}.").format(time=duration(seconds * task.length.total)))
+    seconds *= task.length.total
+    prepared.settle(compiled=worth_compiling(task.device, seconds))
+    context.emit("notice", message=_("Training takes about {time}.").format(time=duration(seconds)))
     return task
 
 

@@ -61,7 +61,7 @@ class PixelFeed:
 
     def logits(self, model: TransferModel, given: Tensor) -> Tensor:
         """Through the whole network."""
-        logits: Tensor = model(model.source.normalise(given.contiguous(memory_format=torch.channels_last)))
+        logits: Tensor = model(model.source.normalise(given.contiguous(memory_format=model.layout)))
         return logits
 
     def _squares(self, places: Places) -> Tensor:
@@ -112,8 +112,7 @@ class KeptFeed:
         return _after(self._boundary, model, given)
 
     def _read(self, rows: NDArray[np.int64]) -> Tensor:
-        activations = torch.from_numpy(self._rows[rows]).to(self._device).float()
-        return activations.contiguous(memory_format=torch.channels_last) if activations.ndim == 4 else activations
+        return torch.from_numpy(self._rows[rows]).to(self._device).float()
 
 
 class FixedFeed:
@@ -141,5 +140,7 @@ class FixedFeed:
 
 
 def _after(boundary: int, model: TransferModel, given: Tensor) -> Tensor:
+    if given.ndim == 4:
+        given = given.contiguous(memory_format=model.layout)
     logits: Tensor = model.target(model.adapter(model.source.run(given, boundary, len(model.source.stages))))
     return logits

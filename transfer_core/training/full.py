@@ -7,6 +7,7 @@ import torch
 from transfer_core.i18n import _
 from transfer_core.images.augmentation import GENTLE, NONE
 from transfer_core.models.transfer_model import TransferModel
+from transfer_core.training.compiling import compile_for_training, worth_compiling
 from transfer_core.training.feeds import PixelFeed
 from transfer_core.training.loop import Task
 from transfer_core.training.prepare import Prepared
@@ -27,6 +28,8 @@ def full_way(prepared: Prepared) -> Way:
             PixelFeed(prepared.pixels, val.contents, NONE, device),
         )
         settings = FULL.settings(prepared.context.settings, len(learn), trial)
+        if prepared.choices.compiled:
+            compile_for_training(prepared.context, model)
         return refining_task(prepared, name, model, settings, learn, val, feeds)
 
     return Way(
@@ -42,6 +45,8 @@ def full_way(prepared: Prepared) -> Way:
 def seconds_of_full(prepared: Prepared, division: Division, found: Candidate, boundary: int) -> float:
     """How long both trainings of all stages will take: by a few steps, of which nothing is kept."""
     seconds = seconds_of_both(division, found, full_way(prepared).task)
+    trainings = 2 if division.refit else 1
+    prepared.settle(compiled=worth_compiling(torch.device(prepared.choices.device), seconds / trainings))
     for model in (found.compared, found.whole):
         model.source.freeze(boundary)
     return seconds

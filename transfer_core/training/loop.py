@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from transfer_core.i18n import _
 from transfer_core.models.transfer_model import TransferModel
 from transfer_core.training import checkpoint
 from transfer_core.training.balance import balanced_order, shuffled
+from transfer_core.training.compiling import in_eager
 from transfer_core.training.context import Context, Stopped
 from transfer_core.training.feeds import Feed
 from transfer_core.training.length import Length
@@ -201,7 +203,9 @@ def gradients(task: Task, state: LoopState, places: NDArray[np.int64]) -> tuple[
         size = math.ceil(len(batch) / state.pieces)
         for first in range(0, len(batch), size):
             piece = slice(first, first + size)
-            with torch.autocast(device.type, task.precision, enabled=task.precision != torch.float32):
+            # A piece of another size would be compiled by itself.
+            whole = nullcontext() if len(given[piece]) == task.batch else in_eager(task.model)
+            with whole, torch.autocast(device.type, task.precision, enabled=task.precision != torch.float32):
                 logits = task.train.logits(task.model, given[piece])
             loss = functional.cross_entropy(
                 logits.float(), target[piece], state.class_weights, label_smoothing=settings.label_smoothing, reduction="sum"
@@ -325,7 +329,8 @@ def answers(context: Context, model: TransferModel, feed: Feed) -> Tensor:
         context.agree()
         places = np.arange(start, min(start + size, len(feed)))
         mine = world.share(places)
-        said = feed.logits(model, feed.plain(mine if len(mine) else places[:1])).float()
+        with in_eager(model):
+            said = feed.logits(model, feed.plain(mine if len(mine) else places[:1])).float()
         logits = said.new_zeros((len(feed), said.shape[1])) if logits is None else logits
         logits[torch.from_numpy(mine)] = said[: len(mine)]
     assert logits is not None

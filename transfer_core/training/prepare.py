@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -55,6 +56,12 @@ class Prepared:
         """What the backbone looks at."""
         return self.pixels.view
 
+    def settle(self, **values: Any) -> None:
+        """Change what is kept to, from here on and by a worker that resumes the run."""
+        self.choices = replace(self.choices, **values)
+        if self.context.world.first:
+            self.choices.write(self.context.folder)
+
     def store(self) -> FeatureStore:
         """The project's features of this backbone."""
         folder = self.context.project.cache / "features"
@@ -83,6 +90,11 @@ def prepare(context: Context, clock: Clock) -> Prepared:
             precision=choose_precision(settings, device),
             graph=graph is not None,
         )
+        if device == "cuda" and settings.plan != "quick":
+            # It needs torchvision, which a quick run does without.
+            from transfer_core.training.layout import choose_layout
+
+            choices = replace(choices, layout=choose_layout(info, choices.precision))
         choices.write(context.folder)
     torch.set_num_threads(choices.threads)
     pixels = PixelMap(context.project.cache / "pixels", View(choices.size, choices.resize))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from transfer_core.data import caches
@@ -55,6 +54,5 @@ def views_that_fit(prepared: Prepared, store: RowStore, pictures: int, wanted: i
                 "No more fit into the {budget} GB that may be kept on the disk."
             ).format(count=views, wanted=wanted, budget=f"{caches.budget() / caches.GIGABYTE:.1f}"),
         )
-    prepared.choices = replace(choices, views=views)
-    prepared.choices.write(context.folder)
+    prepared.settle(views=views)
     return views

@@ -118,7 +118,6 @@ def _seconds_of_training(prepared: Prepared, division: Division, quick: Candidat
     """Of both trainings: by a few steps on activations in memory, of which nothing is kept."""
     given = torch.from_numpy(sample).float().repeat(-(-RECIPE.batch_size // len(sample)), *[1] * (sample.ndim - 1))
     given = given.to(prepared.choices.device)
-    given = given.contiguous(memory_format=torch.channels_last) if given.ndim == 4 else given
 
     def task(name: str, model: TransferModel, learn: RunSamples, val: RunSamples, trial: bool) -> Task:
         feeds = FixedFeed(given, len(learn), boundary), FixedFeed(given, len(val), boundary)
