@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import folders, jobs_view, progress, tables, watch
+from pages.ui import folders, handing_over, jobs_view, progress, tables, watch
 from pages.ui.guard import guard, show_error
 from pages.ui.words import one_line, plain
 from transfer_core.data.export import check_target, write_csv
@@ -36,15 +36,13 @@ def draw(project: Project) -> None:
         st.markdown(
             _("One line a picture: its file, its class, what it is for, and the class its folder says where that was changed.")
         )
-        st.download_button(
+        handing_over.button(
             _("Download the table (CSV)"),
-            data=lambda: _table(project),
-            file_name=f"{one_line(project.name)}.csv",
-            mime="text/csv",
-            icon=":material/download:",
+            lambda: _table(project),
+            f"{one_line(project.name)}.csv",
+            "text/csv",
             key="export-csv",
             disabled=not count,
-            on_click="ignore",
         )
     if not access.current().shared:  # it writes to any folder of this computer
         with st.container(border=True):

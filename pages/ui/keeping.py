@@ -9,7 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import words
+from pages.ui import handing_over, words
 from transfer_core.i18n import _
 from transfer_core.runs.folder import Run
 
@@ -37,13 +37,11 @@ def draw_download(run: Run, project_name: str) -> None:
         st.caption(_("At {size} it is too large to come through the browser: copy the folder.").format(size=words.size(size)))
         return
     name = re.sub(r"[^\w\-. ]", "_", project_name).strip(" .") or "model"
-    st.download_button(
+    handing_over.button(
         _("Download the model ({size})").format(size=words.size(size)),
-        data=lambda: zipped(folder, name),
-        file_name=f"{name}.zip",
-        mime="application/zip",
-        icon=":material/download:",
-        on_click="ignore",
+        lambda: zipped(folder, name),
+        f"{name}.zip",
+        "application/zip",
     )
 
 

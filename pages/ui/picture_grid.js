@@ -269,8 +269,8 @@ class Grid {
     this.send(this.waiting)
   }
 
-  // A close look is a dialog of the page; when it closes, the keyboard goes back to the picture. A busy computer opens it late, and
-  // what had the keyboard in it may go only a while after it closed.
+  // A close look is a dialog of the page; when it closes, the keyboard goes back to the picture. A busy computer opens it late; what had
+  // the keyboard in it may go only a while after it closed, and the grid may be made anew after that.
   awaitDialog() {
     let looks = 300
     let opened = false
@@ -283,7 +283,6 @@ class Grid {
       if (!looks--) return clearInterval(watch)
       const grid = this.root.isConnected ? this : newest
       if (!opened || !grid.root.isConnected || document.activeElement !== document.body) return
-      clearInterval(watch)
       const place = grid.data.items.findIndex((item) => item.id === this.atId)
       grid.focus(place < 0 ? this.at : place)
     }, LOOK)
