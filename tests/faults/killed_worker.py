@@ -46,7 +46,7 @@ def _make_short(run: Run) -> None:
     from transfer_core.training import better, loop, recipe, refinement, tail
 
     loop.KEEP_EVERY = 0.0
-    short = replace(recipe.RECIPE, epochs=3, trial_epochs=3, views=2, batch_size=8, rate=1e-3)
+    short = replace(recipe.RECIPE, epochs=3, trial_share=1.0, views=2, batch_size=8, rate=1e-3)
     for module in (better, refinement, tail):
         module.RECIPE = short  # type: ignore[attr-defined]
     choose = refinement._choose

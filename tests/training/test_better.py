@@ -19,7 +19,7 @@ from transfer_core.training.feeds import KeptFeed, PixelFeed
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two epochs of two views."""
     for module in (better, recipe, refinement, tail):
-        monkeypatch.setattr(module, "RECIPE", replace(recipe.RECIPE, epochs=2, trial_epochs=2, views=2, rate=1e-3))
+        monkeypatch.setattr(module, "RECIPE", replace(recipe.RECIPE, epochs=2, trial_share=1.0, views=2, rate=1e-3))
     monkeypatch.setattr(full, "FULL", replace(recipe.FULL, epochs=1, batch_size=8))
 
 

@@ -22,7 +22,8 @@ def test_a_backbone_that_was_not_counted_has_its_last_stage_trained() -> None:
 
 
 def test_large_sets_need_fewer_epochs_and_views() -> None:
-    assert [RECIPE.epochs_for(count) for count in (1, 5_000, 10_000, 1_000_000)] == [12, 12, 6, 1]
+    assert [RECIPE.epochs_for(count) for count in (0, 1, 500, 1_000, 5_000, 20_000, 1_000_000)] == [12, 12, 12, 6, 4, 3, 1]
+    assert [RECIPE.epochs_for(count, trial=True) for count in (1, 1_000, 5_000, 1_000_000)] == [6, 3, 2, 1]
     assert RECIPE.views_for(1_000, 40_000) == 6
     assert RECIPE.views_for(100_000, 40_000) * 100_000 * 40_000 <= RECIPE.most_bytes
     assert RECIPE.views_for(10**9, 40_000) == 1

@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from transfer_core.backbones.fold import norms_folded
 from transfer_core.errors import RunError
 from transfer_core.i18n import _
 from transfer_core.models.transfer_model import TransferModel
@@ -31,6 +34,8 @@ from transfer_core.training.state import LoopState, NotANumber
 from transfer_core.training.world import World
 
 Progress = Callable[[int, int], None]
+Rest = ParamSpec("Rest")
+Result = TypeVar("Result")
 
 BATCH_TO_SCORE = 32
 SLOWER = 0.2  # of the rate, after a loss that was no number
@@ -65,6 +70,18 @@ class Task:
         return self.context.world
 
 
+def _as_it_trains(work: Callable[Concatenate[Task, Rest], Result]) -> Callable[Concatenate[Task, Rest], Result]:
+    """Do it with BatchNorms folded away on a processor, where that saves a fifth of a step or more."""
+
+    @wraps(work)
+    def folded(task: Task, *given: Rest.args, **named: Rest.kwargs) -> Result:
+        with norms_folded(task.model.source) if task.device.type == "cpu" else nullcontext():
+            return work(task, *given, **named)
+
+    return folded
+
+
+@_as_it_trains
 def train(task: Task, progress: Progress) -> bool:
     """Train from the last checkpoint, or from the start, to the end; False when it was asked to finish before.
 
@@ -284,6 +301,7 @@ def _keep_between(state: LoopState) -> None:
         _keep(state, best=False, good=False)
 
 
+@_as_it_trains
 def seconds_of_step(task: Task, passes: int = 3) -> float:
     """How long a step takes here: the median of a few, after one to warm up, by the first process's clock. Nothing is learnt in them."""
     state = LoopState(task)

@@ -20,18 +20,22 @@ class Recipe:
         0.38  # of the multiply-adds, at most, that the trained stages have; the last stage is trained whatever it costs
     )
     views: int = 6  # of each picture: as it is, then cropped, mirrored and lit differently
-    epochs: int = 12
-    trial_epochs: int = 6  # of the training that only shows, on pictures held out, whether and how far it helps
+    epochs: int = 12  # at most, of a small set
+    enough: int = 6_000  # pictures in one training: sets of more than 500 need fewer epochs for that
+    least: int = 4  # epochs, until `most_seen`
+    trial_share: float = 0.5  # of the epochs, in a training that only shows, on pictures held out, whether and how far it helps
     rate: float = 2e-4  # of head and stages alike: twice as much ruined small sets, half won less on large ones
     weight_decay: float = 0.01
     batch_size: int = 32
     blends: tuple[float, ...] = (0.0, 0.5, 1.0)  # how far from the quick model's parameters to the trained ones
-    most_seen: int = 60_000  # pictures in one training: what large sets need fewer epochs for
+    most_seen: int = 60_000  # pictures in one training, whatever the epochs
     most_bytes: int = 8 * 2**30  # on the disk, for the views
 
     def epochs_for(self, pictures: int, trial: bool = False) -> int:
         """How often training goes through so many pictures."""
-        return max(1, min(self.trial_epochs if trial else self.epochs, self.most_seen // max(1, pictures)))
+        pictures = max(1, pictures)
+        epochs = min(max(self.least, round(self.enough / pictures)), self.epochs, self.most_seen // pictures)
+        return max(1, int(epochs * self.trial_share) if trial else epochs)
 
     def settings(self, run: RunSettings, pictures: int, trial: bool) -> RunSettings:
         """The same as settings of a custom training on so many pictures, in a run with the settings `run`."""

@@ -321,7 +321,7 @@ class RunSettings(BaseModel):
     @property
     def planned_epochs(self) -> int:
         """How many epochs the plan has at most; 0 for one that has none."""
-        tail = RECIPE.trial_epochs + RECIPE.epochs
+        tail = RECIPE.epochs_for(1, trial=True) + RECIPE.epochs_for(1)
         return {"quick": 0, "better": tail, "best": tail + 2 * FULL.epochs, "custom": self.epochs}[self.plan]
 
     @property
