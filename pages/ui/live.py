@@ -17,6 +17,7 @@ from transfer_core.runs.memory import memory_of
 from transfer_core.runs.phases import phase_title
 from transfer_core.runs.placing import placing
 from transfer_core.runs.state import RunState
+from transfer_core.runs.time_left import LONG, run_left
 
 TICK = 1.0  # seconds
 
@@ -36,11 +37,27 @@ def _live(run: Run, known: str, waited: bool) -> None:
         st.rerun()
     if state.status in watch.ACTIVE:
         progress.bar(state, epochs)
-        st.caption(" · ".join(where(run)))
+        st.caption(" · ".join([*where(run), *_more_to_come(run, state)]))
         _phases(state)
         buttons(run, state)
+    if state.history.epochs and run.settings.plan in ("better", "best"):
+        st.caption(
+            _(
+                "The same training runs twice: first without some of the pictures, to see on those whether it helps; then, if it does, "
+                "with all of them. The curves begin anew each time."
+            )
+        )
     charts.curves(state.history.epochs, epochs, f"curves-{run.id}")
     _notices(state)
+
+
+def _more_to_come(run: Run, state: RunState) -> list[str]:
+    """The time until the model is ready, where more than what is being done now is left."""
+    history = state.history
+    left = run_left(run, state) if history.phase in LONG else None
+    if left is None or left < float((history.progress or {}).get("eta_seconds") or 0) + 5:
+        return []
+    return [_("about {time} until the model is ready").format(time=words.duration(left))]
 
 
 def _phases(state: RunState) -> None:

@@ -75,3 +75,14 @@ def test_the_queue_by_device() -> None:
     assert queue_left([("cpu", 5), ("cpu", 7), ("cuda", 10)]) == 12
     assert queue_left([("cpu", 5), ("cuda", 30)]) == 30
     assert queue_left([("cpu", 5), ("cpu", None)]) is None
+
+
+def test_best_has_another_training_before_it(project: Project) -> None:
+    run = create_run(project, RunSettings(plan="best"))
+    tail, full = at_work("tail", time.time(), eta=10.0), at_work("full", time.time(), eta=10.0)
+    assert run_left(run, tail) == 10.0, "not measured yet"
+    write_json(run.folder / "choices.json", {"full_seconds": 30.0})
+    assert (run_left(run, tail), run_left(run, full)) == (40.0, 10.0)
+    for damaged in ("", "[]", '{"full_seconds": "soon"}'):
+        (run.folder / "choices.json").write_text(damaged, encoding="utf-8")
+        assert run_left(run, tail) == 10.0

@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from transfer_core.errors import RunError, TransferError
+from transfer_core.files import read_json
 from transfer_core.runs import extension
 from transfer_core.runs.folder import list_runs
 
@@ -20,18 +22,27 @@ LONG = frozenset({"train", "tail", "full", "choose", "evaluate"})
 def run_left(run: Run, state: RunState, now: float | None = None) -> float | None:
     """Seconds that the run still takes; None while nobody can know.
 
-    At work in its longest phase, by that phase's own speed; before that, and while it waits, by what runs like it took.
+    At work in its longest phases, by that phase's own speed, and by what was measured of the one after it; before that, and while it
+    waits, by what runs like it took.
     """
     history = state.history
     told = (history.progress or {}).get("eta_seconds")
     if state.alive and told is not None and history.phase in LONG:
-        return float(told)
+        return float(told) + (_measured_of_full(run) if history.phase == "tail" else 0.0)
     usual = usual_seconds(run, len(history.epochs))
     if usual is None or not state.alive:
         return usual
     began = min(history.phases.values(), default=None)
     passed = (time.time() if now is None else now) - began if began is not None else 0.0
     return max(usual - passed, float(told or 0))
+
+
+def _measured_of_full(run: Run) -> float:
+    """Seconds that the plan best will train all stages, once the last ones are trained; 0 in other plans."""
+    try:
+        return float(dict(read_json(run.folder / "choices.json", RunError)).get("full_seconds") or 0.0)
+    except (TransferError, OSError, ValueError, TypeError):
+        return 0.0
 
 
 def queue_left(devices: Iterable[tuple[str, float | None]]) -> float | None:

@@ -33,6 +33,7 @@ class Choices:
     views: int = 0  # of each picture, that better keeps: 0 until as many as fit on the disk were counted
     layout: str = "channels_last"  # torch's name of how pictures and activations lie in memory
     compiled: bool = False  # whether the training is long enough to be worth compiling the network for it
+    full_seconds: float = 0.0  # that training all stages after the last ones takes, in the plan best, as measured before either
     graph: bool = True  # whether frozen passes on processors run as a graph; else, where none can be made, in torch
 
     def write(self, folder: Path) -> None:

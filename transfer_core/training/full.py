@@ -46,7 +46,8 @@ def seconds_of_full(prepared: Prepared, division: Division, found: Candidate, bo
     """How long both trainings of all stages will take: by a few steps, of which nothing is kept."""
     seconds = seconds_of_both(division, found, full_way(prepared).task)
     trainings = 2 if division.refit else 1
-    prepared.settle(compiled=worth_compiling(torch.device(prepared.choices.device), seconds / trainings))
+    compiled = worth_compiling(torch.device(prepared.choices.device), seconds / trainings)
+    prepared.settle(compiled=compiled, full_seconds=seconds)
     for model in (found.compared, found.whole):
         model.source.freeze(boundary)
     return seconds
