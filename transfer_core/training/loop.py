@@ -40,6 +40,7 @@ Result = TypeVar("Result")
 BATCH_TO_SCORE = 32
 SLOWER = 0.2  # of the rate, after a loss that was no number
 KEEP_EVERY = 60.0  # seconds: what a kill costs at most
+KEEP_EPOCHS_EVERY = 10.0  # seconds: short epochs are not all kept
 READ_EVERY = 20  # steps between two looks at what a graphics card computed; a processor's is looked at every step
 
 
@@ -146,9 +147,12 @@ def train(task: Task, progress: Progress) -> bool:
             seconds=time.perf_counter() - started,
         )
         state.begin_epoch()
-        # Told first, kept second: killed in between, the epoch is told again, and readers drop the first telling.
-        _keep(state, best)
-        kept_at = time.monotonic()
+        ended = finishing or state.step >= length.total or state.out_of_patience
+        # Told first, kept second: killed in between, the epoch is told again, and readers drop the first telling. An epoch that is over
+        # in less time than it takes to keep it would cost twice as much.
+        if ended or (best and task.keep_best) or time.monotonic() - kept_at > KEEP_EPOCHS_EVERY:
+            _keep(state, best)
+            kept_at = time.monotonic()
         if finishing:
             break
     return state.step >= length.total or state.out_of_patience
