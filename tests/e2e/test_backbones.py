@@ -37,6 +37,9 @@ def bring(visitor: Visitor, file: Path) -> None:
     if not field.is_visible():
         visitor.page.get_by_text("Use a file with weights of your own").click()
     field.fill(str(file))
+    # A button that is pressed while the page is being drawn for what was typed may be gone before the press arrives.
+    field.press("Enter")
+    visitor.settle()
     visitor.button("Look at this file").click()
 
 

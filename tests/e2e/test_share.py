@@ -88,5 +88,6 @@ def test_the_code_is_on_the_home_and_the_settings_page(shared: App, browser: Bro
         code = visitor.page.get_by_alt_text("Code with the link to these pages")
         code.wait_for()
         assert code.evaluate("image => image.naturalWidth") > 100
-        assert "SHA-256" in visitor.text() and shared.link.partition("key=")[2] in visitor.text()
+        visitor.page.get_by_text("SHA-256").first.wait_for()
+        assert shared.link.partition("key=")[2] in visitor.text()
     context.close()

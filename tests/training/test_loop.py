@@ -22,7 +22,7 @@ from transfer_core.training.feeds import FixedFeed
 from transfer_core.training.length import length_of
 from transfer_core.training.loop import Task, seconds_of_step, train
 from transfer_core.training.settings import RunSettings
-from transfer_core.training.state import put_kept, snapshot
+from transfer_core.training.state import LoopState, put_kept, snapshot
 
 COUNT, CLASSES = 20, 3
 
@@ -351,17 +351,25 @@ def test_the_average_is_what_is_scored_and_kept(trial: Make) -> None:
     assert torch.equal(one.task.model.target.weight, tensors[f"average.{name}"])
 
 
-def test_the_pull_keeps_it_near_the_start(trial: Make) -> None:
-    """The backbone moves less far; the head, which starts from nothing, is not pulled."""
+def test_the_pull_draws_the_backbone_to_its_start(trial: Make) -> None:
+    """By the gradient of half the squared distance, times the setting; the head, which starts from nothing, is not pulled."""
+    one = trial(start_pull=0.5)
+    state = LoopState(one.task)
+    for parameter in state.parameters.values():
+        parameter.data.add_(1.0)
+        parameter.grad = torch.zeros_like(parameter)
+    loop._pull(one.task, state)
+    pulled = {name.startswith("source."): parameter.grad for name, parameter in state.parameters.items()}
+    assert pulled.keys() == {True, False}
+    for name, parameter in state.parameters.items():
+        assert torch.allclose(parameter.grad, torch.full_like(parameter, 0.5 if name.startswith("source.") else 0.0), atol=1e-6)
 
-    def way(start_pull: float) -> float:
-        one = trial(start_pull=start_pull, learning_rate=0.0001, backbone_rate=1, epochs=10, optimiser="sgd")
-        start = snapshot(one.task.model)
-        one.go()
-        after = last(one)
-        return sum(float((after[f"model.{n}"] - t).square().sum()) for n, t in start.items() if n.startswith("source."))
 
-    assert way(1.0) < 0.9 * way(0)
+def test_the_pull_is_part_of_the_training(trial: Make) -> None:
+    free, drawn = trial(learning_rate=1e-4), trial(learning_rate=1e-4, start_pull=1.0)
+    free.go()
+    drawn.go()
+    assert not equal(last(free), last(drawn))
 
 
 def test_measuring_leaves_nothing(trial: Make) -> None:

@@ -301,8 +301,8 @@ def _keep_between(state: LoopState) -> None:
         state.settle()
     except NotANumber:
         return
-    if state.seen:
-        _keep(state, best=False, good=False)
+    # Between two epochs the last one may not have been kept yet.
+    _keep(state, best=False, good=not state.seen)
 
 
 @_as_it_trains
