@@ -92,6 +92,7 @@ def test_another_page_turns_the_camera_off(visitor: Visitor, eventually: Callabl
     camera_on(visitor, project)
     at_work = "[...window.transferStudioCameras.values()].some(camera => camera.stream)"
     assert visitor.page.evaluate(at_work)
+    visitor.settle()  # a link that is pressed while the page is being drawn may not be heard
     visitor.page.get_by_test_id("stSidebar").get_by_role("link", name="Settings").click()
     visitor.heading("Settings")
     eventually(lambda: not visitor.page.evaluate(at_work))
