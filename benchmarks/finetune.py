@@ -47,9 +47,8 @@ def main(arguments: list[str]) -> Report:
     parser.add_argument("--backbones", nargs="+", default=list(WEIGHTS))
     parser.add_argument("--fastai")
     options = parser.parse_args(arguments)
-    reports = {part: Report(f"finetune_{part}") for part in PARTS if getattr(options, part)} or {
-        part: Report(f"finetune_{part}") for part in PARTS
-    }
+    parts = [part for part in PARTS if getattr(options, part)] or PARTS
+    reports = {part: Report(f"finetune_{part}") for part in parts}
     with tempfile.TemporaryDirectory() as folder:
         for part, report in reports.items():
             if part == "speed":
@@ -98,13 +97,19 @@ def ways(backbone: str) -> tuple[bool, ...]:
 
 def measure_peers(python: str, backbone: str, sets: list[str], seeds: int) -> None:
     """How right fastai is wherever that is not known yet; kept after each run."""
-    known: dict[str, float] = json.loads(PEERS.read_text(encoding="utf-8")) if PEERS.exists() else {}
+    known = known_peers()
     for seed, name, frozen in product(range(seeds), sets, ways(backbone)):
         key = peer_key(backbone, name, seed, frozen)
         if key not in known:
             known[key] = fastai(python, SHARED / "data" / name, backbone, seed, frozen)["accuracy"]
             PEERS.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n", encoding="utf-8")
             print(f"  {key}: {known[key]:.4f}", flush=True)
+
+
+def known_peers() -> dict[str, float]:
+    """How right fastai is, as far as it was measured."""
+    known: dict[str, float] = json.loads(PEERS.read_text(encoding="utf-8")) if PEERS.exists() else {}
+    return known
 
 
 def peer_key(backbone: str, name: str, seed: int, frozen_norms: bool) -> str:
@@ -130,7 +135,7 @@ def forget_features(home: Path) -> None:
 
 def measure_accuracy(report: Report, folder: Path, backbone: str, sets: list[str], seeds: int) -> None:
     """Mean test accuracy over sets and seeds; on no set may better be significantly below quick."""
-    known: dict[str, float] = json.loads(PEERS.read_text(encoding="utf-8")) if PEERS.exists() else {}
+    known = known_peers()
     accuracy: dict[str, list[float]] = {"quick": [], "better": []}
     peers: dict[bool, list[float]] = {frozen: [] for frozen in ways(backbone)}
     for name in sets:

@@ -70,10 +70,8 @@ def test_the_same_model_comes_out(pictures, run, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(custom, "worth_compiling", lambda _device, _seconds: True)
     monkeypatch.setattr(custom, "compile_for_training", partial(compiling.compile_for_training, backend=backend))
     compiled = run(folder, "compiled", **settings)
-    done = []
 
     def stop(ran) -> str | None:
-        done.append(1)
         return "stop" if len(ran.told("epoch")) == 1 else None
 
     with pytest.raises(Stopped):

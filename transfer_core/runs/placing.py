@@ -28,7 +28,7 @@ class Placing:
 def placing(run: Run) -> Placing:
     """Where the run is or will be at work; raises SettingsError."""
     asked = run.settings.device
-    device = _settled(run) or queue.device_for(run.settings)
+    device = settled(run, "device") or queue.device_for(run.settings)
     if asked != "auto":
         return Placing(device, _("its settings ask for it"))
     if device == "cuda":
@@ -38,8 +38,9 @@ def placing(run: Run) -> Placing:
     return Placing(device, _("there is no graphics card that training can use"))
 
 
-def _settled(run: Run) -> str | None:
+def settled(run: Run, name: str) -> str | None:
+    """One of the run's choices as text, or None before it has settled them."""
     try:
-        return str(read_json(run.folder / CHOICES)["device"])
+        return str(read_json(run.folder / CHOICES)[name])
     except (TransferError, KeyError, TypeError):
         return None

@@ -6,10 +6,9 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from transfer_core.errors import RunError, TransferError
-from transfer_core.files import read_json
 from transfer_core.runs import extension
 from transfer_core.runs.folder import list_runs
+from transfer_core.runs.placing import settled
 
 if TYPE_CHECKING:
     from transfer_core.runs.folder import Run
@@ -40,8 +39,8 @@ def run_left(run: Run, state: RunState, now: float | None = None) -> float | Non
 def _measured_of_full(run: Run) -> float:
     """Seconds that the plan best will train all stages, once the last ones are trained; 0 in other plans."""
     try:
-        return float(dict(read_json(run.folder / "choices.json", RunError)).get("full_seconds") or 0.0)
-    except (TransferError, OSError, ValueError, TypeError):
+        return float(settled(run, "full_seconds") or 0.0)
+    except ValueError:
         return 0.0
 
 
