@@ -17,7 +17,7 @@ import psutil
 from transfer_core import i18n
 
 # Of glibc's malloc.h.
-_ARENA_MAX, _MMAP_THRESHOLD = -8, -3
+_ARENA_MAX, _MMAP_MAX, _MMAP_THRESHOLD, _TRIM_THRESHOLD = -8, -4, -3, -1
 
 TOLERANCE = 1.0  # seconds; systems round a process's start time, and some shift it with the clock
 
@@ -99,3 +99,15 @@ def spare_memory() -> None:
         library = ctypes.CDLL(None)
         library.mallopt(_ARENA_MAX, 2)
         library.mallopt(_MMAP_THRESHOLD, 2**20)
+
+
+def hold_memory() -> None:
+    """Have this process hold on to freed memory until it ends: for training, which asks for the same large blocks at every step.
+
+    The C library of most Linuxes gives them back each time, and the system hands them out again page by page: a quarter of the time that
+    a step through a whole network takes on a processor, for a tenth more memory. Elsewhere there is nothing to do.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        library = ctypes.CDLL(None)
+        library.mallopt(_MMAP_MAX, 0)
+        library.mallopt(_TRIM_THRESHOLD, -1)

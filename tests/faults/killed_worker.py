@@ -1,18 +1,19 @@
-"""The worker of a run, broken off at a chosen instant: `killed_worker.py RUN BREAKS`.
+"""The worker of a run, broken off at a chosen instant: what a process does that `PROCESSES` starts.
 
-BREAKS is a JSON list of ["kill" or "pause", moment, delay]; the one whose moment comes first counts, and no other. A moment is a phase as
-it begins (`graph-2` is the second one called graph in this process), or `epoch-N` as it is told; the delay are seconds after it. State is
-kept after every step, and better trains on fewer views for less long, so that instants within an epoch count.
+What it may be broken off for are ("kill" or "pause", moment, delay); the one whose moment comes first counts, and no other. A moment is a
+phase as it begins (`graph-2` is the second one called graph in this process), or `epoch-N` as it is told; the delay are seconds after it.
+State is kept after every step, and better trains on fewer views for less long, so that instants within an epoch count.
 """
 
 from __future__ import annotations
 
-import json
+import multiprocessing
 import os
 import signal
 import sys
 import threading
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,15 @@ from typing import Any
 from transfer_core.runs import control, worker
 from transfer_core.runs.events import EventWriter
 from transfer_core.runs.folder import Run
+
+Break = tuple[str, str, float]  # how, the moment, and seconds after it
+
+# Hundreds of processes are killed: each is a fork of one that has imported what takes seconds to import, and has done nothing else.
+PROCESSES = multiprocessing.get_context("forkserver")
+PLANS = ("better", "custom", "conclude")
+PROCESSES.set_forkserver_preload(
+    [__name__, "transfer_core.training.execute", *(f"transfer_core.training.{plan}" for plan in PLANS)]
+)
 
 
 def moment_of(event: str, fields: dict[str, Any], seen: Counter[str]) -> str | None:
@@ -33,11 +43,14 @@ def moment_of(event: str, fields: dict[str, Any], seen: Counter[str]) -> str | N
     return name if seen[name] == 1 else f"{name}-{seen[name]}"
 
 
-def main() -> int:
-    run = Run(Path(sys.argv[1]))
+def carry(folder: Path, breaks: Sequence[Break], environment: Mapping[str, str], log: Path) -> None:
+    """Do what the worker's process does, and end as it does; `log` gets what that one would write to stderr."""
+    os.environ.update(environment)
+    os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), sys.stderr.fileno())
+    run = Run(folder)
     _make_short(run)
-    _break_off(run, json.loads(sys.argv[2]))
-    return worker.main([str(run.folder)])
+    _break_off(run, list(breaks))
+    sys.exit(worker.main([str(run.folder)]))
 
 
 def _make_short(run: Run) -> None:
@@ -58,7 +71,7 @@ def _make_short(run: Run) -> None:
     refinement._choose = choose_half  # type: ignore[assignment]
 
 
-def _break_off(run: Run, breaks: list[tuple[str, str, float]]) -> None:
+def _break_off(run: Run, breaks: list[Break]) -> None:
     write, seen = EventWriter.write, Counter[str]()
 
     def write_then_end(self: EventWriter, event: str, /, **fields: Any) -> None:
@@ -79,7 +92,3 @@ def _end(run: Run, how: str, delay: float) -> None:
         signal.setitimer(signal.ITIMER_REAL, delay)
     else:
         os.kill(os.getpid(), signal.SIGKILL)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import random
 import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,15 +15,14 @@ from typing import Any
 import pytest
 
 from tests.conftest import Pictures
-from tests.faults.conftest import BACKBONE, ROOT
-from tests.faults.killed_worker import moment_of
+from tests.faults.conftest import BACKBONE
+from tests.faults.killed_worker import PROCESSES, Break, carry, moment_of
 from transfer_core.data.project import Project
 from transfer_core.runs import control
 from transfer_core.runs.events import EventReader
 from transfer_core.runs.folder import Run, create_run, read_state
 from transfer_core.training.settings import RunSettings
 
-KILLED_WORKER = Path(__file__).with_name("killed_worker.py")
 SETTINGS: dict[str, dict[str, Any]] = {
     "quick": {"plan": "quick"},
     "better": {"plan": "better"},
@@ -34,7 +30,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "custom": {"plan": "custom", "epochs": 2, "batch_size": 8, "freeze": "last-stage", "average": 0.9, "optimiser": "adamw"},
 }
 ENDED_AS = {"kill": "died", "pause": "paused"}
-Break = tuple[str, str, float]  # how, the moment, and seconds after it
 # What is broken off in the ordinary run, in this order in one run: at an instant within what begins there, or (0) right then.
 ONCE: dict[str, list[tuple[str, str, bool]]] = {
     "best": [
@@ -105,17 +100,13 @@ class Bench:
 
     def work(self, run: Run, breaks: Sequence[Break] = ()) -> int:
         """The exit code of a process that carries the run, broken off at the first of these that comes."""
-        home = str(run.project_folder.parent)
-        done = subprocess.run(
-            [sys.executable, str(KILLED_WORKER), str(run.folder), json.dumps(breaks)],
-            env=self.environment | {"TRANSFER_STUDIO_HOME": home},
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
-        assert done.returncode in (0, -signal.SIGKILL, -signal.SIGALRM), done.stderr
-        return done.returncode
+        environment = self.environment | {"TRANSFER_STUDIO_HOME": str(run.project_folder.parent)}
+        log = run.folder / "test.log"
+        process = PROCESSES.Process(target=carry, args=(run.folder, breaks, environment, log))
+        process.start()
+        process.join(600)
+        assert process.exitcode in (0, -signal.SIGKILL, -signal.SIGALRM), log.read_text(encoding="utf-8")
+        return process.exitcode
 
 
 _untouched: dict[str, Undisturbed] = {}

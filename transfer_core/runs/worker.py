@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from transfer_core.processes import make_way
+from transfer_core.processes import hold_memory, make_way
 from transfer_core.runs import assistant, carry, extension
 from transfer_core.runs.control import Request
 from transfer_core.runs.folder import Run
@@ -26,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--after", type=float)
     options = parser.parse_args(arguments)
+    hold_memory()
     if world.rank() > 0:
         return assistant.main(options.run)
     return carry.main(lambda: Run(options.run), lambda carrier: _train(carrier, options.resume), options.after)
