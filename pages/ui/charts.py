@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -61,12 +62,13 @@ def _curve(epochs: Sequence[dict[str, Any]], planned: int, what: str, key: str) 
     shown = list(enumerate(epochs, 1))[::-step][::-1]
     last = []
     for field, name in _fields(what).items():
-        values = [epoch.get(field) for _number, epoch in shown]
-        if any(value is not None for value in values):
-            x = [number for number, _epoch in shown]
-            figure.add_scatter(x=x, y=values, mode="lines+markers" if len(x) < 60 else "lines", name=name, connectgaps=True)
-            last.append(f"{name} {_number(values[-1], what)}")
+        x, y = _by_training(shown, field)
+        if y:
+            figure.add_scatter(x=x, y=y, mode="lines+markers" if len(x) < 60 else "lines", name=name)
+            last.append(f"{name} {_number(y[-1], what)}")
     lay_out(figure, _HEIGHT)
+    for place in _beginnings(epochs):
+        figure.add_vline(place - 0.5, line={"color": "rgba(128, 128, 128, 0.5)", "dash": "dot", "width": 1})
     legend = {"orientation": "h", "y": 1.15, "x": 0}
     figure.update_layout(uirevision=key, xaxis_title=_("Epoch"), hovermode="x unified", legend=legend)
     figure.update_xaxes(range=[0.5, max(planned, len(epochs)) + 0.5], dtick=1 if planned <= 15 else None)
@@ -97,28 +99,51 @@ def _overlay(lines: Sequence[Line], what: str, key: str) -> None:
         shown = list(enumerate(line.epochs, 1))[::-step][::-1]
         # Those for checking first: they are what the legend shows, where there are any.
         for field in sorted(_fields(what), reverse=True):
-            values = [epoch.get(field) for _number, epoch in shown]
-            if all(value is None for value in values):
+            x, y = _by_training(shown, field)
+            if not y:
                 continue
             named = any(trace.legendgroup == line.name for trace in figure.data)
             learning = field.startswith("train")
             figure.add_scatter(
-                x=[number for number, _epoch in shown],
-                y=values,
+                x=x,
+                y=y,
                 mode="lines+markers" if len(shown) == 1 else "lines",
                 name=escape(line.name),
                 legendgroup=line.name,
                 showlegend=not named,
                 line={"color": line.colour, "width": 1.5 if learning else 2.5, "dash": "dot" if learning else "solid"},
-                connectgaps=True,
             )
             if not named:
-                last.append(f"{line.name} {_number(values[-1], what)}")
+                last.append(f"{line.name} {_number(y[-1], what)}")
     lay_out(figure, _HEIGHT + _NAME_HEIGHT * len(lines))
     legend = {"orientation": "h", "y": 1.02, "x": 0, "yanchor": "bottom"}
     figure.update_layout(uirevision=key, xaxis_title=_("Epoch"), legend=legend)
     _scale(figure, what)
     st.plotly_chart(figure, key=key, config=CONFIG, alt=", ".join(last) or "–")
+
+
+def _by_training(shown: Sequence[tuple[int, dict[str, Any]]], field: str) -> tuple[list[float | None], list[float | None]]:
+    """The points of a curve, with a gap where another training begins; none where no epoch has the field."""
+    x: list[float | None] = []
+    y: list[float | None] = []
+    training = None
+    for number, epoch in shown:
+        if epoch.get(field) is None:
+            continue
+        before = epoch.get("epochs_before", 0)
+        if x and before != training:
+            x.append(None)
+            y.append(None)
+        training = before
+        x.append(number)
+        y.append(epoch[field])
+    return x, y
+
+
+def _beginnings(epochs: Sequence[dict[str, Any]]) -> list[int]:
+    """The places, from 1, of the epochs with which another training of the run begins."""
+    before = [epoch.get("epochs_before", 0) for epoch in epochs]
+    return [place for place, pair in enumerate(pairwise(before), 2) if pair[0] != pair[1]]
 
 
 def _fields(what: str) -> dict[str, str]:

@@ -44,7 +44,8 @@ def _live(run: Run, known: str, waited: bool) -> None:
         st.caption(
             _(
                 "The same training runs twice: first without some of the pictures, to see on those whether it helps; then, if it does, "
-                "with all of them. The curves begin anew each time. Where you set pictures apart for validation, it runs once."
+                "with all of them. A dotted line shows where the curves begin anew. Where you set pictures apart for validation, it runs "
+                "once."
             )
         )
     charts.curves(state.history.epochs, epochs, f"curves-{run.id}")

@@ -46,6 +46,7 @@ EVENTS: dict[str, EventKind] = {
         {
             "step": "optimiser steps since the run began",
             "epoch": "the number of the epoch, from 1",
+            "epochs_before": "epochs of the trainings before this one in the same run: where it grows, another training began",
             "train_loss": "mean loss over the epoch",
             "train_accuracy": "0 to 1, on the augmented training pictures as they were shown",
             "val_loss": "loss on the validation pictures, or null without any",

@@ -139,6 +139,7 @@ def train(task: Task, progress: Progress) -> bool:
             "epoch",
             step=task.steps_before + state.step,
             epoch=task.epochs_before + epoch,
+            epochs_before=task.epochs_before,
             train_loss=state.losses / state.seen,
             train_accuracy=state.hits / state.seen,
             val_loss=val_loss,
