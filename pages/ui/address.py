@@ -50,6 +50,11 @@ def go_to_new(project: Project) -> None:
     st.switch_page(SCRIPTS["train"], query_params=parameters(project) | {"run": NEW})
 
 
+def stay_with(project: Project, run: Run) -> None:
+    """Have the address name the run that is shown, so that the page is still about it when it has ended."""
+    st.query_params.from_dict(parameters(project, run))
+
+
 def wants_new() -> bool:
     """Whether the address is about the next training."""
     return st.query_params.get("run") == NEW

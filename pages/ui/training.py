@@ -36,7 +36,8 @@ _STYLE = """
 
 def draw(project: Project, run: Run | None) -> None:
     """Draw the page for the training that the address names, the one at work, or the next one."""
-    run = run or (None if address.wants_new() else watch.active_run(project.folder))
+    if run is None and not address.wants_new() and (run := watch.active_run(project.folder)) is not None:
+        address.stay_with(project, run)
     if run is None:
         _before(project)
         return
