@@ -97,10 +97,10 @@ def buttons(run: Run, state: RunState) -> None:
         st.caption(_("Pausing: it ends after the picture it is at, and goes on from there when you resume it."))
         return
     if asked == "finish":
-        st.caption(_("Finishing: this epoch is the last one, then the result is tested."))
+        st.caption(_("Finishing: training ends here, then the result is tested."))
     with st.container(horizontal=True):
         if learned and asked is None:
-            finishing = _("Ends after this epoch and makes a model of the best one so far.")
+            finishing = _("Ends the training here and makes a model of the best so far.")
             _button(run, "finish", _("Finish now"), ":material/flag:", launch.finish, finishing)
         pausing = _("Frees memory and processor for something else. It goes on where it was when you resume it.")
         _button(run, "pause", _("Pause"), ":material/pause_circle:", launch.pause, pausing)

@@ -53,7 +53,7 @@ def execute(context: Any) -> dict[str, Any]:
         context.stop_if_asked()
         time.sleep(0.02)
     step = last_step(context.folder)
-    while step < context.settings.epochs + sum(context.extensions):
+    while step < context.settings.epochs + sum(epochs for epochs, _after in context.extensions):
         context.stop_if_asked()
         if context.requested() == "finish":
             break

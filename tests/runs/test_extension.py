@@ -47,7 +47,7 @@ def test_more_epochs_and_more_again(make_run: MakeRun) -> None:
     assert run.planned_epochs == 5 and not run.reopened()
     launch.extend(run, 1)
     assert end(run) == "finished" and steps(run) == [1, 2, 3, 4, 5, 6]
-    assert extension.taken(run.folder) == (3, 1)
+    assert extension.taken(run.folder) == ((3, 2), (1, 5))
     report = run.report()
     assert report and report["steps"] == 6 and report["resumed"]
 
@@ -73,12 +73,12 @@ def test_killed_between_the_two_files(make_run: MakeRun) -> None:
     extension.ask(run, 5)
     request = run.folder / "control" / "extend"
     before = request.read_bytes()
-    assert extension.take(run.folder) == (5,)
+    assert extension.take(run.folder) == ((5, 2),)
     request.write_bytes(before)
     assert extension.asked(run.folder) == 0
-    assert extension.take(run.folder) == (5,) and not request.exists()
+    assert extension.take(run.folder) == ((5, 2),) and not request.exists()
     extension.ask(run, 5)
-    assert extension.take(run.folder) == (5, 5)
+    assert extension.take(run.folder) == ((5, 2), (5, 2))
 
 
 def test_killed_before_it_was_taken(make_run: MakeRun) -> None:

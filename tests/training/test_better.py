@@ -12,7 +12,7 @@ from transfer_core.models.folder import Model
 from transfer_core.models.predict import Predictor
 from transfer_core.training import better, full, recipe, refinement, tail
 from transfer_core.training.context import Stopped
-from transfer_core.training.feeds import KeptFeed, PixelFeed
+from transfer_core.training.feeds import FixedFeed, KeptFeed, PixelFeed
 
 
 @pytest.fixture(autouse=True)
@@ -66,12 +66,19 @@ def test_from_quick_to_trained_stages(pictures, run, monkeypatch) -> None:
         assert abs(max(each["probabilities"]) - prediction.confidence) < 2e-3
 
 
-@pytest.mark.parametrize(("way", "epochs"), [("harms", 2), ("breaks down", 0)])
+@pytest.mark.parametrize(("way", "epochs"), [("harms", 2), ("breaks down", 0), ("does not fit the memory", 0)])
 def test_what_proves_no_better_is_left(pictures, run, monkeypatch, way: str, epochs: int) -> None:
-    """Where training harms the held-out pictures, or its loss is no number any more, the model is the quick one to the bit, and told so."""
+    """Where training harms the held-out pictures, or can't be done, the model is the quick one to the bit, and told so."""
     if way == "harms":
         for module in (better, recipe, refinement, tail):
             monkeypatch.setattr(module, "RECIPE", replace(module.RECIPE, rate=1.0))
+    elif way == "does not fit the memory":
+
+        def no_room(*_arguments: object) -> None:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+        for feed in (FixedFeed, KeptFeed):  # while it is measured, and while it trains
+            monkeypatch.setattr(feed, "logits", no_room)
     else:
         logits = KeptFeed.logits
         monkeypatch.setattr(KeptFeed, "logits", lambda *arguments: logits(*arguments) * math.nan)

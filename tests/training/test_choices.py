@@ -9,7 +9,7 @@ import torch
 from transfer_core.backbones.catalogue import backbone_info
 from transfer_core.errors import RunError
 from transfer_core.images.view import View
-from transfer_core.training.choices import Choices, choose_device, choose_threads, resize_for
+from transfer_core.training.choices import Choices, choose_device, choose_precision, choose_threads, resize_for
 from transfer_core.training.settings import RunSettings
 
 
@@ -38,6 +38,17 @@ def test_a_graphics_card_is_used_when_there_is_one(monkeypatch: pytest.MonkeyPat
     with pytest.raises(RunError) as caught:
         choose_device(RunSettings(device="cuda"))
     assert caught.value.code == "no-cuda" and caught.value.fix
+
+
+def test_precision_is_what_the_device_can_train_in() -> None:
+    """auto leaves the device free, so that fp16 may turn out impossible only here; other plans take none that was set."""
+    fp16 = RunSettings(plan="custom", precision="fp16")
+    assert choose_precision(fp16, "cuda") == "float16"
+    with pytest.raises(RunError) as caught:
+        choose_precision(fp16, "cpu")
+    assert caught.value.code == "precision-not-possible" and caught.value.fix
+    assert choose_precision(RunSettings(plan="custom", precision="bf16"), "cpu") == "bfloat16"
+    assert choose_precision(RunSettings(plan="better", precision="bf16"), "cpu") == "float32"
 
 
 def test_threads_are_those_this_process_may_use() -> None:

@@ -18,7 +18,7 @@ def test_by_epochs_by_steps_or_by_what_was_measured() -> None:
 def test_what_is_added_has_a_schedule_of_its_own() -> None:
     """After the rate came down to nothing, added epochs begin again at a part of it, and come down again."""
     settings = RunSettings(epochs=10, warm_up=0)
-    length = length_of(settings, 320, 32, extensions=(5,))
+    length = length_of(settings, 320, 32, extensions=((5, None),))
     assert length.total == 150
     assert length.factor(settings, 0) == 1.0 and length.factor(settings, 99) < 0.001
     assert length.factor(settings, 100) == pytest.approx(EXTENSION_RATE) and length.factor(settings, 149) < 0.001

@@ -71,7 +71,7 @@ def trial(kept, tmp_path: Path) -> Make:
         request: Callable[[list[dict[str, Any]]], str | None] = lambda _events: None,
         folder: Path | None = None,
         val: int = 6,
-        extensions: tuple[int, ...] = (),
+        extensions: tuple[tuple[int, int | None], ...] = (),
         **settings: Any,
     ) -> Trial:
         nonlocal made
@@ -209,7 +209,6 @@ def test_a_batch_in_pieces_or_of_several_is_the_same_step(trial: Make, monkeypat
         return logits(self, model, given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "BATCH_TO_SCORE", 1)
         patch.setattr(FixedFeed, "logits", narrow)
         pieces.go()
     for other in (accumulated, pieces):
@@ -254,6 +253,26 @@ def test_a_loss_that_is_no_number_goes_back_once(trial: Make, monkeypatch: pytes
     assert "epoch 1" in one.told("notice")[0]["message"]
 
 
+def test_it_goes_back_to_the_last_epoch_whether_that_was_kept_or_not(trial: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short epochs are not all written to the disk; where a training goes back to must not hang on the clock."""
+    monkeypatch.setattr(loop, "KEEP_EPOCHS_EVERY", 1000.0)
+    with monkeypatch.context() as patch:
+        one = trial()
+        one.task = replace(one.task, keep_best=False)
+        broken_at(patch, 10)
+        assert one.go() and "epoch 2" in one.told("notice")[0]["message"]
+    # The same in a process that goes on from within the third epoch, where the one before it was stopped.
+    stopped = trial(lambda events: "stop" if len([e for e in events if e["event"] == "progress"]) >= 9 else None)
+    stopped.task = replace(stopped.task, keep_best=False)
+    with pytest.raises(Stopped):
+        stopped.go()
+    resumed = trial(folder=stopped.task.folder)
+    resumed.task = replace(resumed.task, keep_best=False)
+    broken_at(monkeypatch, 1)
+    assert resumed.go() and "epoch 2" in resumed.told("notice")[0]["message"]
+    assert equal(last(one), last(resumed))
+
+
 def test_the_second_time_it_fails_and_keeps_what_was_good(trial: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     one = trial()
     broken_at(monkeypatch, 6, 9)
@@ -288,6 +307,17 @@ def test_finish_in_the_middle_scores_what_there_is(trial: Make) -> None:
     assert [event["step"] for event in epochs] == [4, 6] and math.isfinite(epochs[1]["val_loss"])
 
 
+def test_finish_between_two_epochs_has_the_last_one(trial: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the last epoch is the result, also one that was too short to be kept when it ended."""
+    monkeypatch.setattr(loop, "KEEP_EPOCHS_EVERY", 1000.0)
+    one = trial(lambda events: "finish" if [e for e in events if e["event"] == "epoch"] else None)
+    one.task = replace(one.task, keep_best=False)
+    start = snapshot(one.task.model)
+    assert not one.go() and len(one.told("epoch")) == 1
+    kept = results(one)
+    assert all(not torch.equal(tensor, kept[f"model.{name}"]) for name, tensor in start.items() if name.endswith("weight"))
+
+
 def test_finish_at_once_still_leaves_something(trial: Make) -> None:
     one = trial(lambda _events: "finish")
     assert not one.go() and [event["step"] for event in one.told("epoch")] == [1]
@@ -316,11 +346,29 @@ def test_added_epochs_go_on_from_the_end(trial: Make) -> None:
     one = trial(epochs=2)
     one.go()
     before = last(one)
-    more = trial(folder=one.task.folder, epochs=2, extensions=(2,), warm_up=0)
+    more = trial(folder=one.task.folder, epochs=2, extensions=((2, 2),), warm_up=0)
     assert more.go()
     assert [event["epoch"] for event in more.told("epoch")] == [3, 4]
     assert 0 < more.told("epoch")[0]["learning_rate"] < 0.003
     assert not equal(before, last(more))
+
+
+def test_epochs_added_after_patience_ran_out_are_trained(trial: Make) -> None:
+    """As many as were asked for, and not those that patience had spared."""
+    one = trial(epochs=9, patience=2)
+    assert one.go()
+    told = len(one.told("epoch"))
+    assert told < 9
+    more = trial(folder=one.task.folder, epochs=9, patience=9, extensions=((3, told),))
+    assert more.go() and [event["epoch"] for event in more.told("epoch")] == [told + 1, told + 2, told + 3]
+
+
+def test_epochs_added_to_a_training_that_was_finished_early(trial: Make) -> None:
+    """The epoch in which it was finished is made whole and told again, then come those that were asked for, and no others."""
+    one = trial(lambda events: "finish" if len([e for e in events if e["event"] == "progress"]) >= 6 else None, epochs=9)
+    assert not one.go() and [(event["epoch"], event["step"]) for event in one.told("epoch")] == [(1, 4), (2, 6)]
+    more = trial(folder=one.task.folder, epochs=9, extensions=((2, 2),))
+    assert more.go() and [(event["epoch"], event["step"]) for event in more.told("epoch")] == [(2, 8), (3, 12), (4, 16)]
 
 
 def test_stages_begin_to_learn_one_after_the_other(trial: Make) -> None:

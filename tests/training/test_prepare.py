@@ -5,8 +5,9 @@ import shutil
 from collections import namedtuple
 
 import pytest
+import torch
 
-from transfer_core.errors import SettingsError, StorageError
+from transfer_core.errors import RunError, SettingsError, StorageError
 from transfer_core.training import room
 
 
@@ -57,3 +58,34 @@ def test_more_frozen_stages_than_there_are_is_told_before_the_work_begins(pictur
         ran.go()
     assert caught.value.code == "too-deep" and caught.value.message.startswith("freeze:")
     assert ran.events == [] and ran.project.table.count() == 0
+
+
+def test_begun_on_a_card_and_resumed_without_one_is_a_sentence(pictures, run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it computed there can't be gone on with to the same bits elsewhere."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    ran = run(pictures(count=4))
+    ran.go()
+    file = ran.folder / "choices.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"device": "cuda"}))
+    with pytest.raises(RunError) as caught:
+        ran.go()
+    assert caught.value.code == "no-cuda" and caught.value.fix
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_picture_that_changed_since_the_run_began_is_named(pictures, run, gone: bool) -> None:
+    """Where its pixels were freed meanwhile: other ones must neither take its place in the run, nor in what all runs share."""
+    folder = pictures(count=4)
+    ran = run(folder)
+    ran.go()
+    one, other = sorted(path for path in folder.rglob("*") if path.is_file())[:2]
+    before = one.read_bytes()
+    one.unlink() if gone else one.write_bytes(other.read_bytes())
+    shutil.rmtree(ran.project.cache / "pixels")
+    with pytest.raises(RunError) as caught:
+        ran.go()
+    assert (
+        caught.value.code == "picture-changed" and caught.value.file == str(one) and not list(ran.project.cache.rglob("rows.bin"))
+    )
+    one.write_bytes(before)
+    assert ran.go()["images"] == 12

@@ -29,8 +29,10 @@ def test_cosine_warms_up_and_comes_down() -> None:
     assert factors[10:] == sorted(factors[10:], reverse=True) and factors[200] == pytest.approx(0, abs=1e-6)
 
 
-def test_one_cycle_rises_for_a_third_and_falls_to_nothing() -> None:
-    factors = [factor("one-cycle", 0, 1000, step) for step in range(1000)]
+@pytest.mark.parametrize("warm_up", [0, 0.05])
+def test_one_cycle_rises_for_a_third_and_falls_to_nothing(warm_up: float) -> None:
+    """Once: a warm-up before it would reach the full rate at once, and then begin again."""
+    factors = [factor("one-cycle", warm_up, 1000, step) for step in range(1000)]
     assert factors[0] == pytest.approx(0.04) and max(factors) == pytest.approx(1.0) and factors.index(max(factors)) == 300
     assert all(one <= two for one, two in pairwise(factors[:301])) and factors[-1] < 1e-4
 

@@ -36,8 +36,10 @@ def add(commands: Commands) -> None:
     reading.add_arguments(parser)
     parser.add_argument(
         "--plan",
-        metavar="{quick,better,custom}",
-        help=_("quick fits a head in seconds; better then trains the last stages; custom trains by your own settings"),
+        metavar="{quick,better,best,custom}",
+        help=_(
+            "quick fits a head in seconds; better then trains the last stages, best then all of them; custom trains by your own settings"
+        ),
     )
     parser.add_argument("--backbone", metavar="NAME", help=_("the pretrained network to start from; starter is built in"))
     parser.add_argument(

@@ -61,8 +61,12 @@ def _look_at(path: Path, size: int) -> Facts:
     header = inspect(data, name)
     if _may_be_cut_off(data, header.format):
         open_rgb(data, name=name)
-    content = hashlib.blake2b(data, digest_size=KEY_BYTES).hexdigest()
-    return Facts(content, **vars(header))
+    return Facts(content_of(data), **vars(header))
+
+
+def content_of(data: bytes) -> str:
+    """What the pixels, features and edits of a picture with these bytes are kept under."""
+    return hashlib.blake2b(data, digest_size=KEY_BYTES).hexdigest()
 
 
 def may_be_picture(path: Path) -> bool:

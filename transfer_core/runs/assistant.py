@@ -9,6 +9,7 @@ from typing import Any
 
 from transfer_core.errors import TransferError
 from transfer_core.runs.carry import open_log
+from transfer_core.runs.extension import Added
 from transfer_core.runs.folder import Run
 from transfer_core.runs.several import Starter
 
@@ -42,9 +43,11 @@ def _assist(run: Run) -> None:
     # From here on the first is asked to stop, and all end at the same step; where one was killed, its closed connection ends this one.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
-    resumed, extensions = world.tell((False, ()))
+    unknown: tuple[bool, tuple[Added, ...]] = (False, ())
+    resumed, extensions = world.tell(unknown)
     project = Project.open(run.project_folder)
-    context = Context(run.folder, project, settings, _silent, lambda: None, resumed, tuple(extensions), world)
+    added = tuple((epochs, after) for epochs, after in extensions)
+    context = Context(run.folder, project, settings, _silent, lambda: None, resumed, added, world)
     try:
         assist(context)
     except Stopped:

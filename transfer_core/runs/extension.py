@@ -19,6 +19,7 @@ REQUEST = "extend"
 FILE = "extensions.json"
 SCHEMA = 1
 MOST = 1000  # epochs at a time
+Added = tuple[int, int | None]  # epochs, and after how many; None: after those planned before
 
 
 def ask(run: Run, epochs: int) -> None:
@@ -33,7 +34,8 @@ def ask(run: Run, epochs: int) -> None:
             file=run.folder,
             fix=_("Make a copy of it with the plan custom."),
         )
-    if read_state(run).status != "finished":
+    state = read_state(run)
+    if state.status != "finished":
         raise RunError(
             _("This run is not finished, so it can't be given more epochs yet."),
             code="not-finished",
@@ -46,7 +48,8 @@ def ask(run: Run, epochs: int) -> None:
             fix=_("Give a number from 1 to {most}.").format(most=MOST),
         )
     # The request has a name, so that one that was taken can be told from the same one asked again.
-    write_json(_request(run.folder), {"schema": SCHEMA, "id": secrets.token_hex(8), "epochs": epochs})
+    request = {"schema": SCHEMA, "id": secrets.token_hex(8), "epochs": epochs, "after": len(state.history.epochs)}
+    write_json(_request(run.folder), request)
 
 
 def asked(folder: Path) -> int:
@@ -55,24 +58,33 @@ def asked(folder: Path) -> int:
     return 0 if request is None or request["id"] in _taken(folder)["requests"] else int(request["epochs"])
 
 
-def take(folder: Path) -> tuple[int, ...]:
+def take(folder: Path) -> tuple[Added, ...]:
     """Take what is asked for, for good, and give all that was ever taken, in order. Only for the process that carries the run.
 
     Killed anywhere in between, the next call takes what this one did not, and nothing twice.
     """
     request = _read(_request(folder))
-    taken = _taken(folder)
-    if request is not None and request["id"] not in taken["requests"]:
-        taken["epochs"].append(int(request["epochs"]))
-        taken["requests"].append(request["id"])
-        write_json(folder / FILE, {"schema": SCHEMA} | taken)
+    before = _taken(folder)
+    if request is not None and request["id"] not in before["requests"]:
+        before["epochs"].append(int(request["epochs"]))
+        before["after"].append(request.get("after"))
+        before["requests"].append(request["id"])
+        write_json(folder / FILE, {"schema": SCHEMA} | before)
     withdraw(folder)
-    return tuple(taken["epochs"])
+    return taken(folder)
 
 
-def taken(folder: Path) -> tuple[int, ...]:
+def taken(folder: Path) -> tuple[Added, ...]:
     """What was taken so far, in order."""
-    return tuple(_taken(folder)["epochs"])
+    before = _taken(folder)
+    return tuple(zip(before["epochs"], before["after"], strict=True))
+
+
+def planned(folder: Path, epochs: int) -> int:
+    """How many epochs a run is to train at most that was planned with so many, what was added to it included."""
+    for added, after in taken(folder):
+        epochs = added + (epochs if after is None else after)
+    return epochs
 
 
 def withdraw(folder: Path) -> None:
@@ -92,8 +104,10 @@ def _request(folder: Path) -> Path:
 
 
 def _taken(folder: Path) -> dict[str, list[Any]]:
-    data = _read(folder / FILE)
-    return {"epochs": list(data["epochs"]), "requests": list(data["requests"])} if data else {"epochs": [], "requests": []}
+    data = _read(folder / FILE) or {"epochs": [], "requests": []}
+    # Earlier versions did not write down after how many epochs something was added.
+    after = data.get("after", [None] * len(data["epochs"]))
+    return {"epochs": list(data["epochs"]), "after": list(after), "requests": list(data["requests"])}
 
 
 def _read(file: Path) -> dict[str, Any] | None:

@@ -101,7 +101,7 @@ class Run(Work):
     def planned_epochs(self) -> int:
         """How many epochs it is to train at most, those added later included; 0 for a plan that has none."""
         planned = self.settings.planned_epochs
-        return planned + sum(extension.taken(self.folder)) if planned else 0
+        return extension.planned(self.folder, planned) if planned else 0
 
     def rename(self, name: str) -> None:
         """Change the name shown; the folder and the id stay."""

@@ -77,8 +77,9 @@ def _scaled(run: Run, other: Run, report: dict[str, Any], epochs_done: int) -> f
     if total is None or train is None or run.settings.plan != "custom" or run.settings.steps or run.settings.minutes:
         return None if total is None else float(total)
     # What was added to that one later it has told of in one report only: the last, with the seconds of its last process.
-    epochs = (extension.taken(other.folder) or (other.settings.planned_epochs,))[-1]
-    left = max(0, run.planned_epochs + extension.asked(run.folder) - epochs_done)
+    added = extension.taken(other.folder)
+    epochs = added[-1][0] if added else other.settings.planned_epochs
+    left = extension.asked(run.folder) or max(0, run.planned_epochs - epochs_done)
     return float(total - train + train * left / max(1, epochs))
 
 

@@ -54,14 +54,15 @@ class Choices:
 
 def choose_device(settings: RunSettings) -> str:
     """`cpu` or `cuda`; raises RunError when a graphics card is asked for that torch can't use."""
-    usable = torch.cuda.is_available()
-    if settings.device == "cuda" and not usable:
-        raise RunError(
-            _("There is no graphics card here that torch can use."),
-            code="no-cuda",
-            fix=_("Choose the device auto or cpu, or install a torch build for your card."),
-        )
-    return "cuda" if usable and settings.device != "cpu" else "cpu"
+    if settings.device == "cuda":
+        check_card(_("Choose the device auto or cpu, or install a torch build for your card."))
+    return "cuda" if torch.cuda.is_available() and settings.device != "cpu" else "cpu"
+
+
+def check_card(fix: str) -> None:
+    """Raise RunError, with this to do, where torch can use no graphics card."""
+    if not torch.cuda.is_available():
+        raise RunError(_("There is no graphics card here that torch can use."), code="no-cuda", fix=fix)
 
 
 def choose_threads(settings: RunSettings) -> int:
@@ -79,9 +80,18 @@ def choose_batch(settings: RunSettings, device: str, pictures: int) -> int:
 
 
 def choose_precision(settings: RunSettings, device: str) -> str:
-    """torch's name of the type that the network computes in while it is trained."""
+    """torch's name of the type that the network computes in while it is trained; raises RunError for one that the device can't train in.
+
+    Other plans than custom take none that was set.
+    """
     names = {"float32": "float32", "bf16": "bfloat16", "fp16": "float16"}
-    if settings.precision != "auto":
+    if settings.plan == "custom" and settings.precision != "auto":
+        if settings.precision == "fp16" and device == "cpu":
+            raise RunError(
+                _("Processors don't train in fp16, and there is no graphics card here that torch can use."),
+                code="precision-not-possible",
+                fix=_("Set precision to auto, float32 or bf16."),
+            )
         return names[settings.precision]
     return "float32" if device == "cpu" else "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
 

@@ -33,8 +33,8 @@ class Paused(Stopped):
 class Context:
     """One run while it trains. `requested()` says what the user asked for since; `resumed` that an earlier worker began it.
 
-    `extensions` are the epochs that the user added to those of the settings, each time the run was finished, in order. In a training of
-    several processes each has one, and that of the first alone announces and is asked.
+    `extensions` are the epochs that the user added to those of the settings, each time the run was finished, in order, with how many it had
+    made until then. In a training of several processes each has one, and that of the first alone announces and is asked.
     """
 
     folder: Path
@@ -43,7 +43,7 @@ class Context:
     emit: Emit
     requested: Callable[[], Request | None]
     resumed: bool = False
-    extensions: tuple[int, ...] = ()
+    extensions: tuple[tuple[int, int | None], ...] = ()
     world: World = ALONE
     _all_know: bool = field(default=False, init=False)  # that the run ends before its time
 

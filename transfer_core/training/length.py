@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from transfer_core.training.schedules import factor
 from transfer_core.training.settings import RunSettings
 
+Extension = tuple[int, int | None]  # epochs that were added, and after how many; None: after those that were planned
 EXTENSION_RATE = 0.3  # of the full rate, in epochs that are added to a training whose rate had come down already
 
 
@@ -40,8 +41,15 @@ class Length:
         raise ValueError("a training has at least one part")
 
 
-def length_of(settings: RunSettings, pictures: int, batch: int, steps: int = 0, extensions: Sequence[int] = ()) -> Length:
-    """The length of a training: by `steps` if there are any, else by the epochs; `extensions` are epochs that were added."""
+def length_of(settings: RunSettings, pictures: int, batch: int, steps: int = 0, extensions: Sequence[Extension] = ()) -> Length:
+    """The length of a training: by `steps` if there are any, else by the epochs; then what was added to it.
+
+    What was added to a training that had ended before its time, or within an epoch, begins at the end of the epoch it had come to.
+    """
     per_epoch = math.ceil(pictures / (batch * settings.accumulate))
-    planned = steps or settings.steps or per_epoch * settings.epochs
-    return Length(per_epoch, (planned, *(per_epoch * epochs for epochs in extensions)))
+    parts = [steps or settings.steps or per_epoch * settings.epochs]
+    for epochs, after in extensions:
+        if after is not None:
+            parts[-1] = max(0, after * per_epoch - sum(parts[:-1]))
+        parts.append(per_epoch * epochs)
+    return Length(per_epoch, tuple(parts))

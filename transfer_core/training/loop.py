@@ -119,7 +119,8 @@ def train(task: Task, progress: Progress) -> bool:
                 if time.monotonic() - kept_at > KEEP_EVERY:
                     _keep_between(state)
                     kept_at = time.monotonic()
-            if not state.seen:  # asked to finish right at its start
+            if not state.seen:  # asked to finish right at its start, and the epoch before may not have been kept
+                _keep(state, best=not task.keep_best)
                 break
             state.settle()
             state.check_parameters()
@@ -151,9 +152,11 @@ def train(task: Task, progress: Progress) -> bool:
         ended = finishing or state.step >= length.total or state.out_of_patience
         # Told first, kept second: killed in between, the epoch is told again, and readers drop the first telling. An epoch that is over
         # in less time than it takes to keep it would cost twice as much.
-        if ended or (best and task.keep_best) or time.monotonic() - kept_at > KEEP_EPOCHS_EVERY:
+        kept = ended or (best and task.keep_best) or time.monotonic() - kept_at > KEEP_EPOCHS_EVERY
+        if kept:
             _keep(state, best)
             kept_at = time.monotonic()
+        state.note_good(kept and task.world.first)
         if finishing:
             break
     return state.step >= length.total or state.out_of_patience
@@ -251,21 +254,29 @@ def _pull(task: Task, state: LoopState) -> None:
 def _halve(task: Task, state: LoopState) -> None:
     # Each of several processes by itself: the result is the same, and their memories need not be.
     if state.pieces >= task.batch:
-        raise RunError(
-            _("There is not enough memory to train on a single picture."),
-            code="out-of-memory",
-            fix=_("Close other programs, freeze more stages, or choose a smaller backbone or image size."),
-        )
+        raise _no_memory()
     state.pieces *= 2
     state.optimiser.zero_grad(set_to_none=True)
-    if task.device.type == "cuda":
-        torch.cuda.empty_cache()
+    _empty_cache()
     task.context.emit(
         "notice",
         message=_(
             "The memory did not hold {batch} pictures at once: they are computed {count} at a time, to the same result."
         ).format(batch=task.batch, count=math.ceil(task.batch / state.pieces)),
     )
+
+
+def _no_memory() -> RunError:
+    return RunError(
+        _("There is not enough memory to train on a single picture."),
+        code="out-of-memory",
+        fix=_("Close other programs, freeze more stages, or choose a smaller backbone or image size."),
+    )
+
+
+def _empty_cache() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _out_of_memory(error: RuntimeError) -> bool:
@@ -280,7 +291,7 @@ def _go_back(task: Task, state: LoopState) -> None:
             code="diverged",
             fix=_("Choose a smaller learning rate, or turn clipping on."),
         )
-    state.restore(checkpoint.load_good(task.folder))
+    state.restore(state.good or checkpoint.load_good(task.folder))
     state.slower = SLOWER
     state.begin_epoch()
     task.context.emit(
@@ -302,7 +313,10 @@ def _keep_between(state: LoopState) -> None:
         state.settle()
     except NotANumber:
         return
-    # Between two epochs the last one may not have been kept yet.
+    if state.seen and state.good is not None and state.task.world.first:
+        # What a loss that breaks later is gone back from, here as in a process that goes on from this one.
+        checkpoint.save(state.task.folder, state.good, best=False)
+        state.note_good(kept=True)
     _keep(state, best=False, good=not state.seen)
 
 
@@ -345,15 +359,36 @@ def _score(task: Task) -> tuple[float | None, float | None]:
 def answers(context: Context, model: TransferModel, feed: Feed) -> Tensor:
     """Logits `[n, classes]`, on the CPU, of the pictures as prediction sees them; each process computes its share, and has all."""
     model.eval()
-    world = context.world
+    world, pieces = context.world, 1
     logits: Tensor | None = None
+
+    def scored(places: NDArray[np.int64]) -> Tensor:
+        """Their logits; where the memory does not hold so many, in pieces from then on."""
+        nonlocal pieces
+        while True:
+            size = math.ceil(len(places) / pieces)
+            try:
+                return torch.cat(
+                    [
+                        feed.logits(model, feed.plain(places[start : start + size])).float()
+                        for start in range(0, len(places), size)
+                    ]
+                )
+            except RuntimeError as error:
+                if not _out_of_memory(error):
+                    raise
+                if size == 1:
+                    raise _no_memory() from error
+            pieces *= 2
+            _empty_cache()
+
     size = BATCH_TO_SCORE * world.size
     for start in range(0, len(feed), size):
         context.agree()
         places = np.arange(start, min(start + size, len(feed)))
         mine = world.share(places)
         with in_eager(model):
-            said = feed.logits(model, feed.plain(mine if len(mine) else places[:1])).float()
+            said = scored(mine if len(mine) else places[:1])
         logits = said.new_zeros((len(feed), said.shape[1])) if logits is None else logits
         logits[torch.from_numpy(mine)] = said[: len(mine)]
     assert logits is not None

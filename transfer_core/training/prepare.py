@@ -13,6 +13,7 @@ import torch
 from transfer_core.backbones.catalogue import BackboneInfo, backbone_info
 from transfer_core.backbones.graph import NO_GRAPH, Graph, feature_graph
 from transfer_core.backbones.weights import KeptWeights, obtain
+from transfer_core.data.file_facts import content_of
 from transfer_core.data.layout import check_folder
 from transfer_core.data.looking import look
 from transfer_core.data.project import Project
@@ -24,6 +25,7 @@ from transfer_core.images.pixels import PixelMap
 from transfer_core.images.view import View
 from transfer_core.training.choices import (
     Choices,
+    check_card,
     choose_batch,
     choose_device,
     choose_precision,
@@ -75,6 +77,7 @@ def prepare(context: Context, clock: Clock) -> Prepared:
     kept = _weights(context, clock)
     info = backbone_info(kept.backbone)
     choices = Choices.read(context.folder)
+    begun = choices is not None
     size = choices.size if choices else chosen_size(context.settings) or info.crop
     graph = _graph(context, clock, kept, size) if choices is None or choices.graph else None
     if choices is None:
@@ -96,6 +99,8 @@ def prepare(context: Context, clock: Clock) -> Prepared:
 
             choices = replace(choices, layout=choose_layout(info, choices.precision))
         choices.write(context.folder)
+    if choices.device == "cuda":
+        check_card(_("This run began on a graphics card: resume it where there is one, or start it again on the processor."))
     torch.set_num_threads(choices.threads)
     pixels = PixelMap(context.project.cache / "pixels", View(choices.size, choices.resize))
     forward = (
@@ -105,7 +110,7 @@ def prepare(context: Context, clock: Clock) -> Prepared:
         if isinstance(forward, GraphForward) and context.settings.plan == "quick" and pixels.missing(samples.contents):
             # Loading takes as long as decoding a few dozen pictures, and leaves a core free for that meanwhile.
             ahead.submit(forward.load)
-        samples = _decode(context, clock, choices, samples, pixels)
+        samples = _decode(context, clock, choices, samples, pixels, begun)
     return Prepared(context, clock, choices, samples, info, kept, graph, pixels, forward)
 
 
@@ -197,10 +202,29 @@ def _asked_to_stop(context: Context) -> Callable[[], bool]:
     return lambda: context.requested() == "stop"
 
 
-def _decode(context: Context, clock: Clock, choices: Choices, samples: RunSamples, pixels: PixelMap) -> RunSamples:
-    """Decode what is not in the pixel map yet; pictures that turn out broken leave the run, and the project's table says why."""
+def _check_unchanged(samples: RunSamples, lacking: list[str]) -> None:
+    """Raise RunError for a file that is not the picture any more with which the run began, of those that are to be decoded again."""
+    sources = {source.content: source for source in samples.sources}
+    for source in (sources[content] for content in lacking):
+        if not source.path.is_file() or content_of(source.path.read_bytes()) != source.content:
+            raise RunError(
+                _("{file} was changed or is gone since this training began.").format(file=source.path),
+                code="picture-changed",
+                file=source.path,
+                fix=_("Bring the picture back and resume, or start a new training."),
+            )
+
+
+def _decode(context: Context, clock: Clock, choices: Choices, samples: RunSamples, pixels: PixelMap, begun: bool) -> RunSamples:
+    """Decode what is not in the pixel map yet; pictures that turn out broken leave the run, and the project's table says why.
+
+    A run that was `begun` before needs the same pictures again.
+    """
     with clock.phase(context, "decode") as progress:
-        missing = len(pixels.missing(samples.contents))
+        lacking = pixels.missing(samples.contents)
+        missing = len(lacking)
+        if begun:
+            _check_unchanged(samples, lacking)
         make_room(context, missing * pixels.row_bytes)
         check_space(pixels, missing, _("The decoded pictures need {need} MB, and {free} MB are free."))
         failed = pixels.decode(samples.sources, choices.threads, progress, context.stop_if_asked)

@@ -118,7 +118,12 @@ def seconds_of_both(division: Division, before: Candidate, task: MakeTask) -> fl
     steps = first.length.total
     if division.refit:
         steps += task("measured", before.whole, division.everything, RunSamples([]), False).length.total
-    return steps * seconds_of_step(first)
+    try:
+        return steps * seconds_of_step(first)
+    except RunError as error:
+        if error.code not in GIVEN_UP:
+            raise
+        return 0.0  # the training itself will break off, and what was before it is kept
 
 
 def refine(prepared: Prepared, division: Division, before: Candidate, way: Way) -> Candidate:

@@ -13,8 +13,11 @@ STEPS_DOWN = (0.5, 0.75)  # of the way, where `step` divides the rate by ten, as
 
 
 def factor(name: str, warm_up: float, steps: int, step: int) -> float:
-    """The factor of the rate in step `step`, from 0, of `steps`: a linear rise over the share `warm_up`, then the curve."""
-    rising = max(1, round(warm_up * steps)) if warm_up > 0 else 0
+    """The factor of the rate in step `step`, from 0, of `steps`: a linear rise over the share `warm_up`, then the curve.
+
+    One-cycle begins with a rise of its own, and has no other.
+    """
+    rising = max(1, round(warm_up * steps)) if warm_up > 0 and name != "one-cycle" else 0
     if step < rising:
         return (step + 1) / rising
     return CURVES[name](min(1.0, (step - rising) / max(1, steps - rising)))

@@ -136,7 +136,7 @@ class RunSettings(BaseModel):
         0.05,
         ge=0,
         le=0.9,
-        description="Which share of all steps the rate takes to rise to its full height.",
+        description="Which share of all steps the rate takes to rise to its full height; the schedule one-cycle has a rise of its own.",
         json_schema_extra=_custom("steps"),
     )
     batch_size: int = Field(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -41,6 +42,7 @@ class LoopState:
         self.best_loss, self.since_best = math.inf, 0
         self.slower = 1.0  # what the rate was multiplied by, since a loss was no number
         self.pieces = 1  # a batch is computed in so many, since the memory did not hold it
+        self.good: Checkpoint | None = None  # the end of the last finished epoch, while that is not on the disk
         self._pending: list[tuple[Tensor, Tensor]] = []
 
     @property
@@ -78,6 +80,14 @@ class LoopState:
         """Nothing was counted in the next epoch yet."""
         self.losses, self.hits, self.seen = 0.0, 0, 0
 
+    def note_good(self, kept: bool) -> None:
+        """Remember an epoch that just ended as what is gone back to; one that was `kept` lies on the disk."""
+        if kept:
+            self.good = None
+            return
+        now = self.capture()
+        self.good = replace(now, tensors={name: tensor.clone() for name, tensor in now.tensors.items()})
+
     @contextmanager
     def as_scored(self) -> Iterator[None]:
         """The model with the parameters that are scored and kept: the average where there is one."""
@@ -101,6 +111,7 @@ class LoopState:
             "since_best": self.since_best,
             "slower": self.slower,
             "pieces": self.pieces,
+            "parts": len(self.task.length.parts),
             "scaler": self.scaler.state_dict(),
         }
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -124,7 +135,9 @@ class LoopState:
         self.step = values["step"]
         self.losses, self.hits, self.seen = values.get("counted", [0.0, 0, 0])
         self.best_loss = math.inf if values["best_loss"] is None else values["best_loss"]
-        self.since_best = values.get("since_best", 0)
+        # What was added since is to be trained, also where the part before it ended because patience did.
+        same = values.get("parts", 1) == len(self.task.length.parts)
+        self.since_best = values.get("since_best", 0) if same else 0
         self.slower, self.pieces = values.get("slower", 1.0), values.get("pieces", 1)
         self._pending.clear()
 
