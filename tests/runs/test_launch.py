@@ -9,18 +9,21 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
+from transfer_core.data.project import Project
 from transfer_core.errors import RunError
 from transfer_core.processes import child_environment
 from transfer_core.runs import control, launch
-from transfer_core.runs.events import RESERVE, Event
-from transfer_core.runs.folder import Run, read_state
+from transfer_core.runs.events import RESERVE, Event, History
+from transfer_core.runs.folder import Run, create_run, read_state
 from transfer_core.runs.process import is_alive, read_worker
 from transfer_core.runs.state import RunReader, RunState
+from transfer_core.training.settings import RunSettings
 
 MakeRun = Callable[..., Run]
 LONG = 1000
@@ -145,6 +148,19 @@ def test_stop_with_nothing_learned_yet_only_stops(make_run: MakeRun) -> None:
     wait_for(run, "phase")
     launch.stop_and_keep(run)
     assert follow(run)[0].status == "stopped"
+
+
+def test_the_quick_model_of_better_is_something_learned(project: Project) -> None:
+    """From the moment its head is fitted, long before the first epoch; a custom run has nothing before that."""
+    for plan, phases, learned in [
+        ("better", ["features", "head"], False),
+        ("better", ["features", "head", "boundary"], True),
+        ("best", ["head", "full"], True),
+        ("custom", ["decode", "train"], False),
+    ]:
+        run = create_run(project, RunSettings.check({"plan": plan}))
+        state = replace(read_state(run), history=History(phases=dict.fromkeys(phases, 0.0)))
+        assert launch.has_learned(run, state) is learned
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

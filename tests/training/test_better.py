@@ -130,6 +130,21 @@ def test_finish_now_takes_what_the_scores_are_of(pictures, run, monkeypatch, epo
     assert Model.read(ran.model).provenance["images"] == 30 - report["val"]["count"] - (report["test"] or {"count": 0})["count"]
 
 
+def test_finish_now_before_any_epoch_is_the_quick_model(pictures, run) -> None:
+    """Asked while the views are made: nobody waits for the rest of them."""
+    folder = pictures(count=10)
+    quick, ran = run(folder, "quick"), run(folder, "better", plan="better")
+    quick.go()
+
+    def request(ran) -> str | None:
+        phases = [event["name"] for event in ran.told("phase")]
+        return "finish" if phases[-1:] == ["boundary"] and ran.events[-1]["event"] == "progress" else None
+
+    ran.go(request)
+    assert not ran.told("epoch") and "tail" not in [event["name"] for event in ran.told("phase")]
+    assert (quick.model / "model.onnx").read_bytes() == (ran.model / "model.onnx").read_bytes()
+
+
 def test_the_users_validation_pictures_are_never_learned_from(pictures, run, monkeypatch, tmp_path) -> None:
     always(monkeypatch, 1.0)
     folder = tmp_path / "given"

@@ -14,6 +14,8 @@ from transfer_core.runs.folder import AUTOMATIC, Run, list_runs
 from transfer_core.runs.starting import gone, start_process
 from transfer_core.runs.state import ACTIVE, RunReader, RunState, read_state
 
+AFTER_HEAD = frozenset({"boundary", "tail", "full"})  # phases
+
 
 def start(run: Run) -> None:
     """Begin a queued run in a process of its own; returns once that process lives.
@@ -69,7 +71,9 @@ def stop_and_keep(run: Run) -> None:
 
 def has_learned(run: Run, state: RunState) -> bool:
     """Whether a model could be made of what the run has learned so far."""
-    return run.settings.planned_epochs > 0 and bool(state.history.epochs)
+    # After the head of better and best, the model of the plan quick is there.
+    fitted = run.settings.plan in ("better", "best") and bool(AFTER_HEAD & set(state.history.phases))
+    return fitted or (run.settings.planned_epochs > 0 and bool(state.history.epochs))
 
 
 def extend(run: Run, epochs: int) -> None:

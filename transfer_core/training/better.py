@@ -11,6 +11,7 @@ from transfer_core.features.logistic import fit_logistic
 from transfer_core.models.heads import LogisticHead
 from transfer_core.models.transfer_model import TransferModel
 from transfer_core.training.conclude import Trained
+from transfer_core.training.context import Finished
 from transfer_core.training.custom import as_trained
 from transfer_core.training.full import full_way, seconds_of_full
 from transfer_core.training.layout import arranged
@@ -39,9 +40,13 @@ def train_better(prepared: Prepared) -> Trained:
         _quick_model(prepared, division, np.ones_like(division.held), quick, boundary),
         division.everything if division.refit else division.learn,
     )
-    if boundary:
-        later = seconds_of_full(prepared, division, found, boundary) if best and not context.resumed else 0.0
-        found = refine(prepared, division, found, keep_tail(prepared, division, found, boundary, later).way())
+    try:
+        context.end_if_asked()
+        if boundary:
+            later = seconds_of_full(prepared, division, found, boundary) if best and not context.resumed else 0.0
+            found = refine(prepared, division, found, keep_tail(prepared, division, found, boundary, later).way())
+    except Finished:
+        return quick
     if best and context.requested() != "finish":
         found = refine(prepared, division, found, full_way(prepared))
     if found.logits is None:

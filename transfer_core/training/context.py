@@ -25,6 +25,10 @@ class Stopped(Exception):
     """Raised inside a run when the user asked it to stop; what was done so far stays on disk."""
 
 
+class Finished(Exception):
+    """Raised inside a run, where what was learned so far makes a model already, when the user asked for that model."""
+
+
 class Paused(Stopped):
     """Raised inside a run when the user asked it to pause; whoever keeps what is there for the one does so for the other."""
 
@@ -50,6 +54,13 @@ class Context:
     def stop_if_asked(self) -> None:
         """Raise Stopped or Paused when the user asked for it: called between batches."""
         _obey(self.requested())
+
+    def end_if_asked(self) -> None:
+        """The same, and raise Finished when the user asked for a model of what was learned so far."""
+        request = self.requested()
+        _obey(request)
+        if request == "finish":
+            raise Finished
 
     def agree(self) -> Request | None:
         """What the user asked for, the same for all processes, where all of them are; raises Stopped or Paused in all of them."""

@@ -75,7 +75,10 @@ def _tail_task(
 
 
 def keep_tail(prepared: Prepared, division: Division, quick: Candidate, boundary: int, later: float) -> Tail:
-    """Make the views at the boundary; what all of it takes is told before. `later` are the seconds of what follows the tail."""
+    """Make the views at the boundary; what all of it takes is told before. `later` are the seconds of what follows the tail.
+
+    Raises Finished.
+    """
     context, choices, contents = prepared.context, prepared.choices, division.everything.contents
     device = torch.device(choices.device)
     forward: ToBoundary = (
@@ -101,7 +104,7 @@ def keep_tail(prepared: Prepared, division: Division, quick: Candidate, boundary
             ),
         )
     with prepared.clock.phase(context, "boundary") as progress:
-        keep_views(forward, prepared.pixels, store, contents, range(views), progress, context.stop_if_asked)
+        keep_views(forward, prepared.pixels, store, contents, range(views), progress, context.end_if_asked)
     return Tail(prepared, boundary, store, views)
 
 
