@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ from transfer_core.models.transfer_model import TransferModel
 
 Places = NDArray[np.int64]  # among the pictures of the feed
 MOST_RESIDENT = 0.5  # of a graphics card's free memory
+READ_AT_ONCE = 256  # rows, while they are brought there
 
 
 class Feed(Protocol):
@@ -37,52 +39,75 @@ class Feed(Protocol):
         """Logits `[n, classes]` of what `drawn` or `plain` gave."""
 
 
-class PixelFeed:
-    """Pictures from the pixel map, augmented on whole batches as tensors; on a graphics card all of them lie there if they fit."""
+class Rows:
+    """Those rows of a store that a training asks for, as tensors on its device: on a graphics card they lie there if they fit."""
 
-    mixable = True
-
-    def __init__(self, pixels: PixelMap, contents: Sequence[str], augmentation: Augmentation, device: torch.device):
-        self._crop, self._augmentation, self._device = pixels.view.crop, augmentation, device
-        self._rows: Any = pixels.rows()
-        self._positions = pixels.positions(contents)
-        self._resident = self._upload(pixels.row_bytes)
+    def __init__(self, rows: Any, positions: Places, device: torch.device):
+        self._rows, self._positions, self._device = rows, positions, device
+        self._resident: Tensor | None = None
+        self._asked = False
 
     def __len__(self) -> int:
         return len(self._positions)
 
+    def take(self, places: Places) -> Tensor:
+        """The rows at these of the positions; the first time all of them are brought to a card that has the room."""
+        if not self._asked:
+            # Not before: the second of two trainings has the room that the first one leaves.
+            self._resident, self._asked = self._brought(), True
+        if self._resident is not None:
+            return self._resident[torch.from_numpy(places).to(self._device)]
+        rows = self._read(places)
+        if self._device.type == "cuda":
+            return rows.pin_memory().to(self._device, non_blocking=True)
+        return rows
+
+    def _read(self, places: Places) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(self._rows[self._positions[places]]))
+
+    def _brought(self) -> Tensor | None:
+        shape, dtype = (len(self), *self._rows.shape[1:]), self._read(np.arange(0)).dtype
+        if not has_room(self._device, math.prod(shape) * dtype.itemsize):
+            return None
+        resident = torch.empty(shape, dtype=dtype, device=self._device)
+        for start in range(0, len(self), READ_AT_ONCE):
+            places = np.arange(start, min(start + READ_AT_ONCE, len(self)))
+            resident[start : start + len(places)] = self._read(places).to(self._device)
+        return resident
+
+
+def has_room(device: torch.device, size: int) -> bool:
+    """Whether `size` bytes can stay on a graphics card beside what training needs; elsewhere rows stay where they are."""
+    if device.type != "cuda":
+        return False
+    free, _total = torch.cuda.mem_get_info(device)
+    return size <= MOST_RESIDENT * free
+
+
+class PixelFeed:
+    """Pictures from the pixel map, augmented on whole batches as tensors."""
+
+    mixable = True
+
+    def __init__(self, pixels: PixelMap, contents: Sequence[str], augmentation: Augmentation, device: torch.device):
+        self._crop, self._augmentation = pixels.view.crop, augmentation
+        self._squares = Rows(pixels.rows(), pixels.positions(contents), device)
+
+    def __len__(self) -> int:
+        return len(self._squares)
+
     def drawn(self, places: Places, generator: torch.Generator) -> Tensor:
         """Pictures float `[n, 3, crop, crop]` in 0..1, augmented."""
-        return augment(self._squares(places), self._crop, generator, self._augmentation)
+        return augment(self._squares.take(places), self._crop, generator, self._augmentation)
 
     def plain(self, places: Places) -> Tensor:
         """Their centres."""
-        return plain(self._squares(places), self._crop)
+        return plain(self._squares.take(places), self._crop)
 
     def logits(self, model: TransferModel, given: Tensor) -> Tensor:
         """Through the whole network."""
         logits: Tensor = model(model.source.normalise(given.contiguous(memory_format=model.layout)))
         return logits
-
-    def _squares(self, places: Places) -> Tensor:
-        if self._resident is not None:
-            return self._resident[torch.from_numpy(places).to(self._device)]
-        squares = torch.from_numpy(np.ascontiguousarray(self._rows[self._positions[places]]))
-        if self._device.type == "cuda":
-            return squares.pin_memory().to(self._device, non_blocking=True)
-        return squares
-
-    def _upload(self, row_bytes: int) -> Tensor | None:
-        if self._device.type != "cuda":
-            return None
-        free, _total = torch.cuda.mem_get_info(self._device)
-        if len(self) * row_bytes > MOST_RESIDENT * free:
-            return None
-        resident = torch.empty((len(self), *self._rows.shape[1:]), dtype=torch.uint8, device=self._device)
-        for start in range(0, len(self), 256):
-            rows = np.ascontiguousarray(self._rows[self._positions[start : start + 256]])
-            resident[start : start + len(rows)] = torch.from_numpy(rows).to(self._device)
-        return resident
 
 
 class KeptFeed:
@@ -91,28 +116,25 @@ class KeptFeed:
     mixable = False  # they are not pictures any more
 
     def __init__(self, store: BoundaryStore, contents: Sequence[str], views: int, boundary: int, device: torch.device):
-        self._boundary, self._device = boundary, device
-        self._rows: Any = store.rows()
-        self._positions = np.stack([store.places(contents, number) for number in range(views)])
+        self._boundary, self._views, self._count = boundary, views, len(contents)
+        positions = [store.places(contents, number) for number in range(views)]
+        self._activations = Rows(store.rows(), np.concatenate(positions), device)
 
     def __len__(self) -> int:
-        return self._positions.shape[1]
+        return self._count
 
     def drawn(self, places: Places, generator: torch.Generator) -> Tensor:
         """Activations float `[n, *shape]` of one view of each."""
-        views = torch.randint(len(self._positions), (len(places),), generator=generator).numpy()
-        return self._read(self._positions[views, places])
+        views = torch.randint(self._views, (len(places),), generator=generator).numpy()
+        return self._activations.take(views * self._count + places).float()
 
     def plain(self, places: Places) -> Tensor:
         """Those of the picture as it is, which is view 0."""
-        return self._read(self._positions[0, places])
+        return self._activations.take(places).float()
 
     def logits(self, model: TransferModel, given: Tensor) -> Tensor:
         """Through what is trained alone."""
         return _after(self._boundary, model, given)
-
-    def _read(self, rows: NDArray[np.int64]) -> Tensor:
-        return torch.from_numpy(self._rows[rows]).to(self._device).float()
 
 
 class FixedFeed:
