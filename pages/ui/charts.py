@@ -36,7 +36,10 @@ class Line:
 
 
 def curves(epochs: Sequence[dict[str, Any]], planned: int, key: str) -> None:
-    """Draw loss and accuracy by epoch of those `planned`, on the pictures learned from and on those checked with, and the rate."""
+    """Draw loss and accuracy by epoch, on the pictures learned from and on those checked with, and the rate.
+
+    There is room for those that are `planned`; 0: not known.
+    """
     if not epochs:
         return
     with st.grid("auto", min_column_width=240):
@@ -71,7 +74,8 @@ def _curve(epochs: Sequence[dict[str, Any]], planned: int, what: str, key: str) 
         figure.add_vline(place - 0.5, line={"color": "rgba(128, 128, 128, 0.5)", "dash": "dot", "width": 1})
     legend = {"orientation": "h", "y": 1.15, "x": 0}
     figure.update_layout(uirevision=key, xaxis_title=_("Epoch"), hovermode="x unified", legend=legend)
-    figure.update_xaxes(range=[0.5, max(planned, len(epochs)) + 0.5], dtick=1 if planned <= 15 else None)
+    end = max(planned, len(epochs))
+    figure.update_xaxes(range=[0.5, end + 0.5], dtick=1 if end <= 15 else None)
     _scale(figure, what)
     alt = _("After epoch {epoch}: {values}").format(epoch=len(epochs), values=", ".join(last))
     st.plotly_chart(figure, key=key, config=CONFIG, alt=alt)

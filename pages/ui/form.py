@@ -7,7 +7,7 @@ from typing import get_args
 
 import streamlit as st
 
-from pages.ui import augmented, depths, drafts, rate, setting_fields
+from pages.ui import augmented, depths, drafts, plan_times, rate, setting_fields
 from pages.ui.setting_fields import Form, named, setting_key
 from pages.ui.setting_words import ELSEWHERE, changed, group_sentence, label, plan_sentence
 from transfer_core.data.project import Project
@@ -44,6 +44,7 @@ def _plan(form: Form) -> None:
     plans = list(get_args(RunSettings.model_fields["plan"].annotation))
     st.segmented_control(label("plan"), plans, required=True, format_func=named("plan"), **form.bound("plan"))
     st.caption(plan_sentence(form.settings.plan))
+    plan_times.draw(form.project, form.settings)
 
 
 def _section(form: Form, group: Group, names: list[str]) -> None:

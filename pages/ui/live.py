@@ -48,7 +48,8 @@ def _live(run: Run, known: str, waited: bool) -> None:
                 "once."
             )
         )
-    charts.curves(state.history.epochs, epochs, f"curves-{run.id}")
+    # How many epochs better and best have is known by their pictures, and whether there is a second training by how the first one goes.
+    charts.curves(state.history.epochs, epochs if run.settings.plan == "custom" else 0, f"curves-{run.id}")
     _notices(state)
 
 

@@ -84,8 +84,12 @@ class FullRecipe:
             layer_decay=self.layer_decay,
             weight_decay=self.weight_decay,
             batch_size=self.batch_size,
-            epochs=max(1, min(self.epochs, self.most_seen // max(1, pictures))),
+            epochs=self.epochs_for(pictures),
         )
+
+    def epochs_for(self, pictures: int) -> int:
+        """How often training goes through so many pictures."""
+        return max(1, min(self.epochs, self.most_seen // max(1, pictures)))
 
 
 def _custom(run: RunSettings, **values: float) -> RunSettings:
