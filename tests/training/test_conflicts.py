@@ -11,6 +11,7 @@ from transfer_core.training.settings import RunSettings
 
 EACH: list[tuple[dict[str, Any], str, dict[str, Any]]] = [
     ({"freeze": 30}, "too-deep", {"freeze": 2}),
+    ({"freeze": "none", "unfreeze_every": 2, "epochs": 16}, "stage-not-reached", {"epochs": 17}),
     ({"freeze": "all", "unfreeze_every": 2}, "nothing-to-unfreeze", {"unfreeze_every": 0}),
     ({"steps": 5, "minutes": 2}, "two-lengths", {"minutes": 0}),
     ({"precision": "fp16", "device": "cpu"}, "precision-not-possible", {"precision": "bf16"}),

@@ -57,6 +57,26 @@ def _unfreezing(settings: RunSettings, info: BackboneInfo) -> Iterator[Conflict]
         )
 
 
+def _unreached(settings: RunSettings, info: BackboneInfo) -> Iterator[Conflict]:
+    """The first epoch is the head's alone; then comes one stage more every so many."""
+    every, frozen = settings.unfreeze_every, settings.freeze
+    if not every or not info.stages or frozen == "all" or settings.steps or settings.minutes:
+        return
+    count = len(info.stages)
+    waiting = count - (frozen if isinstance(frozen, int) else {"none": 0, "last-stage": count - 1}[frozen])
+    needed = waiting * every + 1
+    if waiting > 0 and needed > settings.epochs:
+        most = (settings.epochs - 1) // waiting
+        yield Conflict(
+            "unfreeze_every",
+            _("The last of the stages would begin to learn in epoch {needed} of {epochs}: never.").format(
+                needed=needed, epochs=settings.epochs
+            ),
+            _("Set epochs to {needed} or more, or unfreeze_every to {most}.").format(needed=needed, most=most),
+            "stage-not-reached",
+        )
+
+
 def _length(settings: RunSettings, info: BackboneInfo) -> Iterator[Conflict]:
     if settings.steps and settings.minutes:
         yield Conflict(
@@ -112,6 +132,7 @@ def _mixing(settings: RunSettings, info: BackboneInfo) -> Iterator[Conflict]:
 CHECKS: tuple[Callable[[RunSettings, BackboneInfo], Iterator[Conflict]], ...] = (
     _depth,
     _unfreezing,
+    _unreached,
     _length,
     _precision,
     _size,
