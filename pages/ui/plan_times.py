@@ -19,11 +19,16 @@ def draw(project: Project, settings: RunSettings) -> None:
     computer, task = hardware.look(), depths.task_of(project, settings)
     if task is None or (computer.gpus and settings.device != "cpu"):
         return
-    time = plan_time(settings.plan, task, forward_speed(task.info, settings.threads or computer.cores))
+    speed = forward_speed(task.info, settings.threads or computer.cores)
+    time = plan_time(settings.plan, task, speed)
     if time is None or time.total < _WORTH_SAYING:
         return
     sentence = _("About {time} on this computer.").format(time=words.short_duration(time.total))
-    if _WORTH_SAYING < time.once < time.total:
+    if not speed.measured:
+        sentence = _("Perhaps {time} on this computer; the training measures it before its longest part, and tells.").format(
+            time=words.short_duration(time.total)
+        )
+    elif _WORTH_SAYING < time.once < time.total:
         sentence = _("About {time} on this computer, {once} of it only the first time for these pictures.").format(
             time=words.short_duration(time.total), once=words.short_duration(time.once)
         )

@@ -21,6 +21,9 @@ def test_the_time_of_the_chosen_plan(project: Project, open_page: OpenPage, monk
     drafts.change(project, plan="best", backbone="mobilenet_v2")
     told = said(open_page("Train", project=project.folder.name))
     assert "on this computer" in told and "only the first time" in told
+    monkeypatch.setattr(plan_times, "forward_speed", lambda _info, _threads: Speed(1.0, measured=False))
+    told = said(open_page("Train", project=project.folder.name))
+    assert "Perhaps" in told and "only the first time" not in told
     drafts.change(project, plan="custom")
     assert "only the first time" not in said(open_page("Train", project=project.folder.name))
     monkeypatch.setattr(plan_times, "forward_speed", lambda _info, _threads: Speed(1e6, measured=True))
