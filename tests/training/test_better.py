@@ -145,6 +145,16 @@ def test_finish_now_before_any_epoch_is_the_quick_model(pictures, run) -> None:
     assert (quick.model / "model.onnx").read_bytes() == (ran.model / "model.onnx").read_bytes()
 
 
+def test_finish_now_right_after_it_was_resumed_has_what_was_trained(pictures, run, monkeypatch) -> None:
+    """Asked before the training is found again: not the quick model, which is all that this process has made by then."""
+    always(monkeypatch, 1.0)
+    ran = run(pictures(count=10), plan="better")
+    with pytest.raises(Stopped):
+        ran.go(lambda ran: "stop" if ran.told("epoch") else None)
+    ran.go(lambda _ran: "finish")
+    assert Model.read(ran.model).backbone["trained"] is True
+
+
 def test_the_users_validation_pictures_are_never_learned_from(pictures, run, monkeypatch, tmp_path) -> None:
     always(monkeypatch, 1.0)
     folder = tmp_path / "given"

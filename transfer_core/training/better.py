@@ -20,7 +20,7 @@ from transfer_core.training.quick import train_quick
 from transfer_core.training.recipe import RECIPE
 from transfer_core.training.refinement import Candidate, Division, divide, refine
 from transfer_core.training.samples import RunSamples
-from transfer_core.training.tail import keep_tail
+from transfer_core.training.tail import checkpoint_before_training, keep_tail
 
 
 def train_better(prepared: Prepared) -> Trained:
@@ -41,7 +41,7 @@ def train_better(prepared: Prepared) -> Trained:
         division.everything if division.refit else division.learn,
     )
     try:
-        context.end_if_asked()
+        checkpoint_before_training(context)()
         if boundary:
             later = seconds_of_full(prepared, division, found, boundary) if best and not context.resumed else 0.0
             found = refine(prepared, division, found, keep_tail(prepared, division, found, boundary, later).way())

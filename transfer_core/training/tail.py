@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from transfer_core.features.boundary import (
 from transfer_core.features.extract import BATCH, central
 from transfer_core.i18n import _
 from transfer_core.models.transfer_model import TransferModel
+from transfer_core.training.checkpoint import last_step
+from transfer_core.training.context import Context
 from transfer_core.training.feeds import Feed, FixedFeed, KeptFeed
 from transfer_core.training.loop import Task
 from transfer_core.training.prepare import Prepared
@@ -104,8 +107,13 @@ def keep_tail(prepared: Prepared, division: Division, quick: Candidate, boundary
             ),
         )
     with prepared.clock.phase(context, "boundary") as progress:
-        keep_views(forward, prepared.pixels, store, contents, range(views), progress, context.end_if_asked)
+        keep_views(forward, prepared.pixels, store, contents, range(views), progress, checkpoint_before_training(context))
     return Tail(prepared, boundary, store, views)
+
+
+def checkpoint_before_training(context: Context) -> Callable[[], None]:
+    """What ends the work when that is asked for; with the quick model only while nothing was learned beyond it by an earlier process."""
+    return context.stop_if_asked if last_step(context.folder) else context.end_if_asked
 
 
 def _seconds_of_view(prepared: Prepared, forward: ToBoundary, sample: Activations, boundary: int, contents: list[str]) -> float:
