@@ -10,6 +10,7 @@ import streamlit as st
 from pages.ui import drafts, hardware, heads, strip, tables, words
 from pages.ui.guard import guard, show_warning
 from transfer_core.advice.depths import Amount, Depth, Task, depths, forward_speed, in_words
+from transfer_core.advice.speed import Speed
 from transfer_core.backbones.catalogue import BackboneInfo, catalogue
 from transfer_core.data.project import Project
 from transfer_core.errors import SettingsError
@@ -52,13 +53,18 @@ def task_of(project: Project, settings: RunSettings) -> Task | None:
     return Task(info, amount)
 
 
+def speed_here(settings: RunSettings, task: Task) -> Speed | None:
+    """The frozen backbone's speed where these settings will train; None where it is not known, as on graphics cards."""
+    computer = hardware.look()
+    on_card = bool(computer.gpus) and settings.device != "cpu"
+    return None if on_card else forward_speed(task.info, settings.threads or computer.cores)
+
+
 def draw(
     project: Project, settings: RunSettings, task: Task, title: str, name: Callable[[Any], str], bound: dict[str, Any]
 ) -> None:
     """Draw the picker; `name` is what a value of the setting is called, `bound` ties the widget to the draft."""
-    info, computer = task.info, hardware.look()
-    on_card = bool(computer.gpus) and settings.device != "cpu"
-    speed = None if on_card else forward_speed(info, settings.threads or computer.cores)
+    info, speed = task.info, speed_here(settings, task)
     offered = depths(task, heads.cost(settings.head, settings, task).parameters, speed)
     chosen = in_words(settings.freeze, len(info.stages))
     st.session_state[bound["key"]] = chosen

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import depths, hardware, words
-from transfer_core.advice.depths import forward_speed
+from pages.ui import depths, words
 from transfer_core.advice.plan_time import plan_time
 from transfer_core.data.project import Project
 from transfer_core.i18n import _
@@ -15,11 +14,11 @@ _WORTH_SAYING = 5.0  # seconds
 
 
 def draw(project: Project, settings: RunSettings) -> None:
-    """Draw a sentence; nothing where it is not known, as on graphics cards."""
-    computer, task = hardware.look(), depths.task_of(project, settings)
-    if task is None or (computer.gpus and settings.device != "cpu"):
+    """Draw a sentence; nothing where it is not known, as on graphics cards, and for custom, whose depths tell their own times."""
+    task = depths.task_of(project, settings) if settings.plan != "custom" else None
+    speed = depths.speed_here(settings, task) if task else None
+    if task is None or speed is None:
         return
-    speed = forward_speed(task.info, settings.threads or computer.cores)
     time = plan_time(settings.plan, task, speed)
     if time is None or time.total < _WORTH_SAYING:
         return

@@ -9,9 +9,9 @@ from typing import Any
 
 from transfer_core.errors import TransferError
 from transfer_core.runs.carry import open_log
-from transfer_core.runs.extension import Added
 from transfer_core.runs.folder import Run
 from transfer_core.runs.several import Starter
+from transfer_core.training.length import Extension
 
 log = logging.getLogger("transfer_core.assistant")
 
@@ -43,7 +43,7 @@ def _assist(run: Run) -> None:
     # From here on the first is asked to stop, and all end at the same step; where one was killed, its closed connection ends this one.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
-    unknown: tuple[bool, tuple[Added, ...]] = (False, ())
+    unknown: tuple[bool, tuple[Extension, ...]] = (False, ())
     resumed, extensions = world.tell(unknown)
     project = Project.open(run.project_folder)
     added = tuple((epochs, after) for epochs, after in extensions)

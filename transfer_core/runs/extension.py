@@ -11,6 +11,7 @@ from transfer_core.files import read_json, sync_folder, write_json
 from transfer_core.i18n import _
 from transfer_core.runs import control
 from transfer_core.runs.state import read_state
+from transfer_core.training.length import Extension
 
 if TYPE_CHECKING:
     from transfer_core.runs.folder import Run
@@ -19,7 +20,6 @@ REQUEST = "extend"
 FILE = "extensions.json"
 SCHEMA = 1
 MOST = 1000  # epochs at a time
-Added = tuple[int, int | None]  # epochs, and after how many; None: after those planned before
 
 
 def ask(run: Run, epochs: int) -> None:
@@ -58,7 +58,7 @@ def asked(folder: Path) -> int:
     return 0 if request is None or request["id"] in _taken(folder)["requests"] else int(request["epochs"])
 
 
-def take(folder: Path) -> tuple[Added, ...]:
+def take(folder: Path) -> tuple[Extension, ...]:
     """Take what is asked for, for good, and give all that was ever taken, in order. Only for the process that carries the run.
 
     Killed anywhere in between, the next call takes what this one did not, and nothing twice.
@@ -74,7 +74,7 @@ def take(folder: Path) -> tuple[Added, ...]:
     return taken(folder)
 
 
-def taken(folder: Path) -> tuple[Added, ...]:
+def taken(folder: Path) -> tuple[Extension, ...]:
     """What was taken so far, in order."""
     before = _taken(folder)
     return tuple(zip(before["epochs"], before["after"], strict=True))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 from transfer_core.data.project import Project
+from transfer_core.training.length import Extension
 from transfer_core.training.settings import RunSettings
 from transfer_core.training.world import ALONE, World
 
@@ -47,7 +48,7 @@ class Context:
     emit: Emit
     requested: Callable[[], Request | None]
     resumed: bool = False
-    extensions: tuple[tuple[int, int | None], ...] = ()
+    extensions: tuple[Extension, ...] = ()
     world: World = ALONE
     _all_know: bool = field(default=False, init=False)  # that the run ends before its time
 

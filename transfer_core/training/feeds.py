@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -44,17 +45,12 @@ class Rows:
 
     def __init__(self, rows: Any, positions: Places, device: torch.device):
         self._rows, self._positions, self._device = rows, positions, device
-        self._resident: Tensor | None = None
-        self._asked = False
 
     def __len__(self) -> int:
         return len(self._positions)
 
     def take(self, places: Places) -> Tensor:
         """The rows at these of the positions; the first time all of them are brought to a card that has the room."""
-        if not self._asked:
-            # Not before: the second of two trainings has the room that the first one leaves.
-            self._resident, self._asked = self._brought(), True
         if self._resident is not None:
             return self._resident[torch.from_numpy(places).to(self._device)]
         rows = self._read(places)
@@ -65,7 +61,9 @@ class Rows:
     def _read(self, places: Places) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(self._rows[self._positions[places]]))
 
-    def _brought(self) -> Tensor | None:
+    # Not before the first batch: the second of two trainings has the room that the first one leaves.
+    @cached_property
+    def _resident(self) -> Tensor | None:
         shape, dtype = (len(self), *self._rows.shape[1:]), self._read(np.arange(0)).dtype
         if not has_room(self._device, math.prod(shape) * dtype.itemsize):
             return None

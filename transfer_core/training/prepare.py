@@ -202,10 +202,11 @@ def _asked_to_stop(context: Context) -> Callable[[], bool]:
     return lambda: context.requested() == "stop"
 
 
-def _check_unchanged(samples: RunSamples, lacking: list[str]) -> None:
+def _check_unchanged(samples: RunSamples, lacking: list[str], checkpoint: Callable[[], None]) -> None:
     """Raise RunError for a file that is not the picture any more with which the run began, of those that are to be decoded again."""
-    sources = {source.content: source for source in samples.sources}
-    for source in (sources[content] for content in lacking):
+    first = {source.content: source for source in reversed(samples.sources)}  # of several, the one that is decoded
+    for source in (first[content] for content in lacking):
+        checkpoint()
         if not source.path.is_file() or content_of(source.path.read_bytes()) != source.content:
             raise RunError(
                 _("{file} was changed or is gone since this training began.").format(file=source.path),
@@ -222,11 +223,10 @@ def _decode(context: Context, clock: Clock, choices: Choices, samples: RunSample
     """
     with clock.phase(context, "decode") as progress:
         lacking = pixels.missing(samples.contents)
-        missing = len(lacking)
         if begun:
-            _check_unchanged(samples, lacking)
-        make_room(context, missing * pixels.row_bytes)
-        check_space(pixels, missing, _("The decoded pictures need {need} MB, and {free} MB are free."))
+            _check_unchanged(samples, lacking, context.stop_if_asked)
+        make_room(context, len(lacking) * pixels.row_bytes)
+        check_space(pixels, len(lacking), _("The decoded pictures need {need} MB, and {free} MB are free."))
         failed = pixels.decode(samples.sources, choices.threads, progress, context.stop_if_asked)
     if not failed:
         return samples
