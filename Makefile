@@ -11,7 +11,7 @@ BROWSERS ?= 2
 help:
 	@echo "make app       install what is needed and open the app"
 	@echo "make test      install what is needed and run all tests (browser tests skip without a Chromium)"
-	@echo "make test-fast the tests without browser and slow ones"
+	@echo "make test-fast the tests without browser, slow and timed ones"
 	@echo "make check     ruff and mypy"
 	@echo "make test-catalogue   all 80 networks of torchvision, half an hour"
 	@echo "make bench     every benchmark, each figure beside its goal"
@@ -23,7 +23,7 @@ app: $(VENV)/.app
 
 test: $(VENV)/.dev
 	# One thread a test: tests side by side would wait for each other's threads.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not browser and not slow and not catalogue"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not browser and not slow and not timed and not catalogue"
 	# Two browsers, each with an app of its own: mostly they wait for pages, not for the processor.
 	$(BIN)/python -m pytest -n $(BROWSERS) --dist loadfile -m "browser and not slow and not timed"
 	# Times are judged with nothing beside.
@@ -31,7 +31,7 @@ test: $(VENV)/.dev
 
 test-fast: $(VENV)/.dev
 	# One thread a test: tests side by side would wait for each other's threads.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not browser and not slow and not catalogue"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not browser and not slow and not timed and not catalogue"
 
 test-catalogue: $(VENV)/.dev
 	$(BIN)/python -m pytest -m catalogue

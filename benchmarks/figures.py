@@ -58,6 +58,12 @@ class Report:
         self.figures.append(Figure(name, value, goal, at_least, unit))
         print(self.figures[-1], flush=True)
 
+    def go_on(self) -> None:
+        """Begin with the details that earlier runs have kept."""
+        file = RESULTS / f"{self.name}.json"
+        if file.exists():
+            self.details = json.loads(file.read_bytes())["details"]
+
     def keep(self) -> None:
         """Write `results/<name>.json`, with the machine the figures came from."""
         RESULTS.mkdir(exist_ok=True)

@@ -1,10 +1,12 @@
 """Training the network: accuracy of the plans against each other and against fastai, and the loop against the pure cost of its steps.
 
-    python -m benchmarks.finetune [--peers] [--accuracy] [--time] [--speed] [--seeds N] [--sets ...] [--backbones ...] [--fastai PYTHON]
+    python -m benchmarks.finetune [--peers] [--accuracy] [--time] [--speed] [--seeds N] [--sets ...] [--backbones ...]
+                                  [--networks ...] [--fastai PYTHON]
 
 All parts without options. ImageNet weights of TRANSFER_STUDIO_SHARED, 2 threads, no setting touched. `--fastai` is a Python that has
 fastai installed. How right fastai is does not depend on our code: `--peers` measures what results/fastai.json does not hold yet, for
-hours if need be and again from where it stopped. Times are measured side by side, in one run on a quiet machine, by `--time`.
+hours if need be and again from where it stopped. Times of our plans and of fastai on a set are measured one after the other, on a
+quiet machine, by `--time`. `--time` and `--speed` keep each set and network as it comes, beside those of earlier runs.
 """
 
 from __future__ import annotations
@@ -43,16 +45,19 @@ def main(arguments: list[str]) -> Report:
     for part in PARTS:
         parser.add_argument(f"--{part}", action="store_true")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--sets", nargs="+", default=SETS)
+    parser.add_argument("--sets", nargs="*", default=SETS)
     parser.add_argument("--backbones", nargs="+", default=list(WEIGHTS))
+    parser.add_argument("--networks", nargs="*", default=NETWORKS)
     parser.add_argument("--fastai")
     options = parser.parse_args(arguments)
     parts = [part for part in PARTS if getattr(options, part)] or PARTS
     reports = {part: Report(f"finetune_{part}") for part in parts}
+    for part in {"time", "speed"}.intersection(reports):
+        reports[part].go_on()
     with tempfile.TemporaryDirectory() as folder:
         for part, report in reports.items():
             if part == "speed":
-                measure_speed(report, Path(folder) / "speed")
+                measure_speed(report, Path(folder) / "speed", options.networks)
             for backbone in options.backbones if part != "speed" else ():
                 if part == "accuracy":
                     measure_accuracy(report, Path(folder), backbone, options.sets, options.seeds)
@@ -60,6 +65,8 @@ def main(arguments: list[str]) -> Report:
                     measure_peers(options.fastai, backbone, options.sets, options.seeds)
                 elif options.fastai:
                     measure_time(report, Path(folder), backbone, options.sets, options.fastai)
+            if part in FROM_DETAILS:
+                FROM_DETAILS[part](report)
             if report.figures:
                 report.keep()
     whole = Report("finetune")
@@ -168,26 +175,32 @@ def measure_accuracy(report: Report, folder: Path, backbone: str, sets: list[str
 
 
 def measure_time(report: Report, folder: Path, backbone: str, sets: list[str], python: str) -> None:
-    """How long better and best take from pictures to a tested model, of fastai's time beside them."""
-    seconds: dict[str, list[float]] = {"better": [], "best": [], "fastai": []}
-    accuracy: dict[str, list[float]] = {way: [] for way in seconds}
+    """How right better, best and fastai are, and their seconds from pictures to a tested model, one after the other."""
     for name in sets:
         home = home_for(folder, backbone, name, 0)
+        line: dict[str, Any] = {}
         for plan in ("better", "best"):
             made, _right = run(SHARED / "data" / name, home, backbone, plan, 0)
-            seconds[plan].append(made["seconds"]["total"])
-            accuracy[plan].append(made["test"]["accuracy"])
+            line[plan] = [made["test"]["accuracy"], made["seconds"]["total"]]
             forget_features(home)
         peer = fastai(python, SHARED / "data" / name, backbone, 0, False)
-        seconds["fastai"].append(peer["seconds"])
-        accuracy["fastai"].append(peer["accuracy"])
-        line = {way: [accuracy[way][-1], seconds[way][-1]] for way in seconds}
-        report.details[f"{backbone} {name}, time"] = line
+        report.details[f"{backbone} {name}"] = line | {"fastai": [peer["accuracy"], peer["seconds"]], "date": today()}
+        report.keep()
         print(f"  {backbone} {name}: {line}", flush=True)
         shutil.rmtree(home)
-    report.add(f"{backbone}: time of better / fastai", sum(seconds["better"]) / sum(seconds["fastai"]), 0.25)
-    report.add(f"{backbone}: time of best / fastai", sum(seconds["best"]) / sum(seconds["fastai"]), 1.0)
-    report.add(f"{backbone}: best, mean test accuracy of seed 0", mean(accuracy["best"]))
+
+
+def add_times(report: Report) -> None:
+    """Time and accuracy over the sets that were measured, now or earlier."""
+    for backbone in WEIGHTS:
+        lines = [line for key, line in report.details.items() if key.startswith(f"{backbone} ")]
+        if not lines:
+            continue
+        seconds = {way: sum(line[way][1] for line in lines) for way in ("better", "best", "fastai")}
+        of = f"{backbone}, {len(lines)} sets"
+        report.add(f"{of}: time of better / fastai", seconds["better"] / seconds["fastai"], 0.25)
+        report.add(f"{of}: time of best / fastai", seconds["best"] / seconds["fastai"], 1.0)
+        report.add(f"{of}: best, mean test accuracy of seed 0", mean(line["best"][0] for line in lines))
 
 
 def not_worse(won: int, lost: int) -> float:
@@ -196,7 +209,12 @@ def not_worse(won: int, lost: int) -> float:
     return sum(comb(count, wins) for wins in range(won + 1)) / 2**count
 
 
-def measure_speed(report: Report, home: Path) -> None:
+def today() -> str:
+    """The date that a measurement bears."""
+    return time.strftime("%Y-%m-%d")
+
+
+def measure_speed(report: Report, home: Path, networks: list[str]) -> None:
     """The loop against bare steps on tensors in memory, and the last stages against the whole network."""
     import torch
 
@@ -221,12 +239,13 @@ def measure_speed(report: Report, home: Path) -> None:
 
     with own_home(home):
         prepared = prepare(Context(folder, Project.for_source(data), settings, silent, lambda: None), Clock())
-        for name in NETWORKS:
-            _measure_network(report, prepared, name)
+        for name in networks:
+            report.details[name] = _measured(prepared, name)
+            report.keep()
 
 
-def _measure_network(report: Report, prepared: Any, name: str) -> None:
-    """Random weights: what is computed takes as long."""
+def _measured(prepared: Any, name: str) -> dict[str, Any]:
+    """Seconds of an epoch by the loop and by bare steps, of both parts. Random weights: what is computed takes as long."""
     import numpy as np
     import torch
 
@@ -242,8 +261,7 @@ def _measure_network(report: Report, prepared: Any, name: str) -> None:
     from transfer_core.training.recipe import RECIPE
 
     info, device = backbone_info(name), torch.device("cpu")
-    share = {}
-    seconds: dict[str, float] = {}
+    measured: dict[str, Any] = {"date": today()}
     for part in ("tail", "full"):
         boundary = RECIPE.boundary(info.stages, len(info.stages)) if part == "tail" else 0
         # As many epochs as the plan has for the last stages: what a training does once is not measured as if it did it every time.
@@ -252,7 +270,7 @@ def _measure_network(report: Report, prepared: Any, name: str) -> None:
         steps = len(contents) // BATCH
         labels = np.arange(len(contents), dtype=np.int64) % 5
         settings = RECIPE.settings(prepared.context.settings, len(contents), trial=False)
-        share[part] = sum(s.multiply_adds for s in info.stages[boundary:]) / sum(s.multiply_adds for s in info.stages)
+        share = sum(s.multiply_adds for s in info.stages[boundary:]) / sum(s.multiply_adds for s in info.stages)
         model = TransferModel(build_backbone(info).freeze(boundary), 5).to(memory_format=torch.channels_last)
         with torch.inference_mode():
             example = model.source.run(torch.zeros(1, 3, info.crop, info.crop), 0, boundary)
@@ -276,13 +294,29 @@ def _measure_network(report: Report, prepared: Any, name: str) -> None:
                     labels[:0], 5, BATCH, Length(steps, (epochs * steps,)), Path(folder), device, keep_best=False,
                 )  # fmt: skip
                 tries["loop"].append(_seconds(lambda: train(task, lambda _done, _total: None)) / epochs)  # noqa: B023
-        seconds[part] = median(tries["loop"]) / steps
-        report.details[f"{name}, {part}"] = {"seconds": tries, "share": share[part], "boundary": boundary}
-        goal = (0.85 if part == "tail" else 0.9) if name == "mobilenet_v2" else None
-        ratio = median(bare / loop for bare, loop in zip(tries["bare"], tries["loop"], strict=True))
-        report.add(f"{name}, {part}: images a second, of the same steps in memory", ratio, goal, at_least=True)
-    relative = seconds["tail"] / seconds["full"] / share["tail"]
-    report.add(f"{name}: an epoch of better / of full, per share of the work ({share['tail']:.2f})", relative, 1.5)
+        measured[part] = {"seconds": tries, "steps": steps, "share": share, "boundary": boundary}
+        print(f"  {name}, {part}: {measured[part]}", flush=True)
+    return measured
+
+
+def add_speeds(report: Report) -> None:
+    """The loop against bare steps, and the last stages against the whole, of the networks that were measured, now or earlier."""
+    for name in filter(report.details.__contains__, NETWORKS):
+        seconds = {}
+        for part, goal in {"tail": 0.85, "full": 0.9}.items():
+            measured = report.details[name][part]
+            tries = measured["seconds"]
+            seconds[part] = median(tries["loop"]) / measured["steps"]
+            ratio = median(bare / loop for bare, loop in zip(tries["bare"], tries["loop"], strict=True))
+            # The goal is for the network with three rounds: one round says little about a few percent.
+            wanted = goal if name in ROUNDS else None
+            report.add(f"{name}, {part}: images a second, of the same steps in memory", ratio, wanted, at_least=True)
+        share = report.details[name]["tail"]["share"]
+        relative = seconds["tail"] / seconds["full"] / share
+        report.add(f"{name}: an epoch of better / of full, per share of the work ({share:.2f})", relative, 1.5)
+
+
+FROM_DETAILS: dict[str, Callable[[Report], None]] = {"time": add_times, "speed": add_speeds}
 
 
 def _seconds_of_bare_steps(feed: Any, model: Any, given: Any, labels: Any, steps: int) -> float:
