@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -85,6 +86,20 @@ def test_a_closed_terminal_closes_it(begun: Command, number: signal.Signals) -> 
     process.send_signal(number)
     process.communicate(timeout=30)
     assert not psutil.pid_exists(pid)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_request_that_python_drops_closes_it_too(number: signal.Signals) -> None:
+    class Cleared:
+        def __del__(self) -> None:
+            signal.raise_signal(number)
+
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        with pytest.raises(KeyboardInterrupt), app._ending_like_an_interrupt() as asked:
+            Cleared()  # what its end raises comes to nobody
+            app._wait_for(process, asked)
+        assert process.poll() is None
 
 
 def test_one_that_was_killed_is_forgotten(begun: Command) -> None:

@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import sys
+import time
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from transfer_core.errors import TransferError
 from transfer_core.i18n import _
 
 if TYPE_CHECKING:
+    import subprocess
+
     from transfer_core.cli.server import Server
 
 
@@ -60,12 +63,12 @@ def run(options: argparse.Namespace) -> int:
         _open(first, page, options.no_browser)
         return 0
     try:
-        with _ending_like_an_interrupt():
+        with _ending_like_an_interrupt() as asked:
             server.wait_until_it_answers(ours)
             _welcome(ours, page)
             _open(ours, page, options.no_browser)
             _go_on_with_queue()
-            process.wait()
+            _wait_for(process, asked)
             raise server.ended()
     except KeyboardInterrupt:
         output.say(_("Transfer Studio is closed. Runs that are at work go on."))
@@ -167,17 +170,32 @@ def _port(text: str) -> int:
     return port
 
 
+def _wait_for(process: subprocess.Popen[bytes], asked: list[int]) -> None:
+    """Return when the server has ended; raises KeyboardInterrupt for a request to end that came earlier and was lost."""
+    while process.poll() is None:
+        if asked:
+            raise KeyboardInterrupt
+        time.sleep(0.3)
+
+
 @contextmanager
-def _ending_like_an_interrupt() -> Iterator[None]:
-    """Let a closed terminal or a request to end do as Ctrl-C does, or the server would be left behind."""
+def _ending_like_an_interrupt() -> Iterator[list[int]]:
+    """Let a closed terminal or a request to end do as Ctrl-C does, or the server would be left behind; gives those that came.
+
+    Python drops what is raised while it clears an object away, as it does during imports: such a request would do nothing.
+    """
+    asked: list[int] = []
 
     def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        asked.append(number)
         raise KeyboardInterrupt
 
     numbers = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        numbers.append(signal.SIGINT)
     before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
-        yield
+        yield asked
     finally:
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
