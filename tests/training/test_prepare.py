@@ -88,3 +88,20 @@ def test_a_picture_that_changed_since_the_run_began_is_named(pictures, run, gone
     assert not list((ran.project.cache / "pixels").rglob("rows.bin"))
     one.write_bytes(before)
     assert ran.go()["images"] == 12
+
+
+def test_of_several_files_of_one_content_the_one_that_is_decoded_counts(pictures, run) -> None:
+    folder = pictures(count=4)
+    one = sorted(path for path in folder.rglob("*") if path.is_file())[0]
+    same = shutil.copy(one, one.with_name("zzz.jpg"))
+    ran = run(folder)
+    ran.go()
+    shutil.rmtree(ran.project.cache / "pixels")
+    same.unlink()
+    ran.go()
+    shutil.copy(one, same)
+    shutil.rmtree(ran.project.cache / "pixels")
+    one.unlink()
+    with pytest.raises(RunError) as caught:
+        ran.go()
+    assert caught.value.code == "picture-changed" and caught.value.file == str(one)
