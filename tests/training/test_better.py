@@ -17,9 +17,9 @@ from transfer_core.training.feeds import FixedFeed, KeptFeed, PixelFeed
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two epochs of two views."""
+    """Two epochs and two more, of two views."""
     for module in (better, recipe, refinement, tail):
-        monkeypatch.setattr(module, "RECIPE", replace(recipe.RECIPE, epochs=2, trial_share=1.0, views=2, rate=1e-3))
+        monkeypatch.setattr(module, "RECIPE", replace(recipe.RECIPE, epochs=4, rest_share=0.5, views=2, rate=1e-3))
     monkeypatch.setattr(full, "FULL", replace(recipe.FULL, epochs=1, batch_size=8))
 
 
@@ -64,6 +64,22 @@ def test_from_quick_to_trained_stages(pictures, run, monkeypatch) -> None:
     said = list(Predictor(ran.model).predict([each["path"] for each in tested]))
     for each, prediction in zip(tested, said, strict=True):
         assert abs(max(each["probabilities"]) - prediction.confidence) < 2e-3
+
+
+def test_with_all_pictures_it_goes_on_from_where_it_ended_without_some(pictures, run, monkeypatch) -> None:
+    always(monkeypatch, 1.0)
+    trained, train = [], refinement.train
+
+    def watched(task, progress):
+        start = {name: value.clone() for name, value in refinement.snapshot(task.model).items()}
+        done = train(task, progress)
+        trained.append((len(task.labels), start, refinement.snapshot(task.model)))
+        return done
+
+    monkeypatch.setattr(refinement, "train", watched)
+    run(pictures(count=10), plan="better").go()
+    (some, _start, ended), (everything, start, _ended) = trained
+    assert some < everything and all(torch.equal(ended[name], start[name]) for name in ended)
 
 
 @pytest.mark.parametrize(("way", "epochs"), [("harms", 2), ("breaks down", 0), ("does not fit the memory", 0)])
@@ -162,7 +178,7 @@ def test_the_users_validation_pictures_are_never_learned_from(pictures, run, mon
     pictures(count=4, under=folder / "val", seed=9)
     ran = run(folder, plan="better")
     report = ran.go()
-    assert report["val"]["count"] == 12 and len(ran.told("epoch")) == 2
+    assert report["val"]["count"] == 12 and len(ran.told("epoch")) == 4
 
 
 def test_best_goes_on_with_all_stages(pictures, run, monkeypatch) -> None:

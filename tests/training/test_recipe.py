@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from transfer_core.backbones.catalogue import catalogue
-from transfer_core.training.recipe import RECIPE
+from transfer_core.training.recipe import FULL, RECIPE
 
 
 def test_no_more_is_trained_than_the_recipe_allows() -> None:
@@ -23,7 +23,10 @@ def test_a_backbone_that_was_not_counted_has_its_last_stage_trained() -> None:
 
 def test_large_sets_need_fewer_epochs_and_views() -> None:
     assert [RECIPE.epochs_for(count) for count in (0, 1, 500, 1_000, 5_000, 20_000, 1_000_000)] == [12, 12, 12, 6, 4, 3, 1]
-    assert [RECIPE.epochs_for(count, trial=True) for count in (1, 1_000, 5_000, 1_000_000)] == [6, 3, 2, 1]
+    assert [RECIPE.epochs_for(count, "trial") for count in (1, 1_000, 5_000, 1_000_000)] == [6, 3, 2, 1]
+    assert [RECIPE.epochs_for(count, "rest") for count in (1, 1_000, 5_000, 1_000_000)] == [9, 4, 3, 1]
+    assert [FULL.epochs_for(100, span) for span in ("all", "trial", "rest")] == [4, 4, 2]
+    assert [FULL.epochs_for(10**6, span) for span in ("all", "trial", "rest")] == [1, 1, 1]
     assert RECIPE.views_for(1_000, 40_000) == 6
     assert RECIPE.views_for(100_000, 40_000) * 100_000 * 40_000 <= RECIPE.most_bytes
     assert RECIPE.views_for(10**9, 40_000) == 1

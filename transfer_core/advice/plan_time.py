@@ -36,8 +36,8 @@ def plan_time(plan: Plan, task: Task, forward: Speed) -> PlanTime | None:
     views = RECIPE.views * pictures * (1 - share) * a_pass if boundary else 0.0
     learned = a_pass / TORCH * FORWARD_AND_BACKWARD  # a picture, by the whole network
     tried = pictures - pictures // FOLDS  # first without those of one fold, then with all
-    tail = share * learned * (RECIPE.epochs_for(tried, trial=True) * tried + RECIPE.epochs_for(pictures) * pictures)
+    tail = share * learned * (RECIPE.epochs_for(tried, "trial") * tried + RECIPE.epochs_for(pictures, "rest") * pictures)
     total = features + (views + tail if boundary else 0.0)
     if plan == "best":
-        total += learned * (FULL.epochs_for(tried) * tried + FULL.epochs_for(pictures) * pictures)
+        total += learned * (FULL.epochs_for(tried, "trial") * tried + FULL.epochs_for(pictures, "rest") * pictures)
     return PlanTime(total, features + views)

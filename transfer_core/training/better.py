@@ -24,7 +24,7 @@ from transfer_core.training.tail import checkpoint_before_training, keep_tail
 
 
 def train_better(prepared: Prepared) -> Trained:
-    """Make the quick model; train its last stages on four fifths; see on the rest how much of that to take; train on all.
+    """Make the quick model; train its last stages on four fifths; see on the rest how much of that to take; go on with all.
 
     The plan best then does the same with all stages, from there. What the user set apart for validation is never learned from. Where
     nothing can be held out, or is better, it is the quick model.

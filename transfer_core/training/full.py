@@ -11,7 +11,7 @@ from transfer_core.training.compiling import compile_for_training, worth_compili
 from transfer_core.training.feeds import PixelFeed
 from transfer_core.training.loop import Task
 from transfer_core.training.prepare import Prepared
-from transfer_core.training.recipe import FULL
+from transfer_core.training.recipe import FULL, Span
 from transfer_core.training.refinement import Candidate, Division, Way, refining_task, seconds_of_both
 from transfer_core.training.samples import RunSamples
 
@@ -19,7 +19,7 @@ from transfer_core.training.samples import RunSamples
 def full_way(prepared: Prepared) -> Way:
     """How all stages are trained."""
 
-    def task(name: str, model: TransferModel, learn: RunSamples, val: RunSamples, trial: bool) -> Task:
+    def task(name: str, model: TransferModel, learn: RunSamples, val: RunSamples, span: Span) -> Task:
         """Training everything on `learn`."""
         device = torch.device(prepared.choices.device)
         model.source.freeze("none")
@@ -27,7 +27,7 @@ def full_way(prepared: Prepared) -> Way:
             PixelFeed(prepared.pixels, learn.contents, GENTLE, device),
             PixelFeed(prepared.pixels, val.contents, NONE, device),
         )
-        settings = FULL.settings(prepared.context.settings, len(learn), trial)
+        settings = FULL.settings(prepared.context.settings, len(learn), span)
         if prepared.choices.compiled:
             compile_for_training(prepared.context, model)
         return refining_task(prepared, name, model, settings, learn, val, feeds)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from transfer_core.backbones.stage_facts import StageFacts
 
 if TYPE_CHECKING:
     from transfer_core.training.settings import RunSettings
+
+# One training with all epochs; or a trial without the pictures held out, and the rest, which goes on from there with all pictures.
+Span = Literal["all", "trial", "rest"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,8 @@ class Recipe:
     epochs: int = 12  # at most, of a small set
     enough: int = 6_000  # pictures in one training: sets of more than 500 need fewer epochs for that
     least: int = 4  # epochs, until `most_seen`
-    trial_share: float = 0.5  # of the epochs, in a training that only shows, on pictures held out, whether and how far it helps
+    trial_share: float = 0.5  # of the epochs
+    rest_share: float = 0.75  # of the epochs: half of them are too few for SqueezeNet
     rate: float = 2e-4  # of head and stages alike: twice as much ruined small sets, half won less on large ones
     weight_decay: float = 0.01
     batch_size: int = 32
@@ -31,13 +35,13 @@ class Recipe:
     most_seen: int = 60_000  # pictures in one training, whatever the epochs
     most_bytes: int = 8 * 2**30  # on the disk, for the views
 
-    def epochs_for(self, pictures: int, trial: bool = False) -> int:
+    def epochs_for(self, pictures: int, span: Span = "all") -> int:
         """How often training goes through so many pictures."""
         pictures = max(1, pictures)
         epochs = min(max(self.least, round(self.enough / pictures)), self.epochs, self.most_seen // pictures)
-        return max(1, int(epochs * self.trial_share) if trial else epochs)
+        return _spanned(epochs, self.trial_share, self.rest_share, span)
 
-    def settings(self, run: RunSettings, pictures: int, trial: bool) -> RunSettings:
+    def settings(self, run: RunSettings, pictures: int, span: Span) -> RunSettings:
         """The same as settings of a custom training on so many pictures, in a run with the settings `run`."""
         return _custom(
             run,
@@ -45,7 +49,7 @@ class Recipe:
             backbone_rate=1.0,
             weight_decay=self.weight_decay,
             batch_size=self.batch_size,
-            epochs=self.epochs_for(pictures, trial),
+            epochs=self.epochs_for(pictures, span),
         )
 
     def views_for(self, pictures: int, row_bytes: int) -> int:
@@ -69,14 +73,16 @@ class FullRecipe:
     """All stages, trained from the pixel map after the last ones: short, and the slower the nearer a stage is to the picture."""
 
     epochs: int = 4
+    trial_share: float = 1.0
+    rest_share: float = 0.5
     rate: float = 1e-4
     layer_decay: float = 0.8
     weight_decay: float = 0.01
     batch_size: int = 32
     most_seen: int = 30_000  # pictures in one training
 
-    def settings(self, run: RunSettings, pictures: int, trial: bool) -> RunSettings:
-        """The same as settings of a custom training on so many pictures; a trial is as long, because there is little to cut."""
+    def settings(self, run: RunSettings, pictures: int, span: Span) -> RunSettings:
+        """The same as settings of a custom training on so many pictures."""
         return _custom(
             run,
             learning_rate=self.rate,
@@ -84,12 +90,17 @@ class FullRecipe:
             layer_decay=self.layer_decay,
             weight_decay=self.weight_decay,
             batch_size=self.batch_size,
-            epochs=self.epochs_for(pictures),
+            epochs=self.epochs_for(pictures, span),
         )
 
-    def epochs_for(self, pictures: int) -> int:
+    def epochs_for(self, pictures: int, span: Span = "all") -> int:
         """How often training goes through so many pictures."""
-        return max(1, min(self.epochs, self.most_seen // max(1, pictures)))
+        return _spanned(min(self.epochs, self.most_seen // max(1, pictures)), self.trial_share, self.rest_share, span)
+
+
+def _spanned(epochs: int, trial_share: float, rest_share: float, span: Span) -> int:
+    """Of the epochs those of a span, at least one."""
+    return max(1, int(epochs * {"all": 1.0, "trial": trial_share, "rest": rest_share}[span]))
 
 
 def _custom(run: RunSettings, **values: float) -> RunSettings:

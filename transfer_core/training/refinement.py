@@ -20,14 +20,14 @@ from transfer_core.training.folds import assign_folds
 from transfer_core.training.length import length_of
 from transfer_core.training.loop import Progress, Task, answers, seconds_of_step, train
 from transfer_core.training.prepare import Prepared
-from transfer_core.training.recipe import RECIPE
+from transfer_core.training.recipe import RECIPE, Span
 from transfer_core.training.samples import RunSamples
 from transfer_core.training.settings import RunSettings
 from transfer_core.training.state import put, put_kept, snapshot, to_train
 
 # What ends a training, and not the run: there is a finished model to fall back on.
 GIVEN_UP = frozenset({"diverged", "out-of-memory"})
-MakeTask = Callable[[str, TransferModel, RunSamples, RunSamples, bool], Task]  # name, model, to learn, to score, whether a trial
+MakeTask = Callable[[str, TransferModel, RunSamples, RunSamples, Span], Task]  # name, model, to learn, to score, which of the epochs
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,11 @@ class Division:
     def val(self) -> RunSamples:
         """The pictures held out."""
         return RunSamples([s for s, held in zip(self.everything.samples, self.held, strict=True) if held])
+
+    @property
+    def first(self) -> Span:
+        """Which of the epochs the first training has: all of them where no other follows."""
+        return "trial" if self.refit else "all"
 
     @property
     def possible(self) -> bool:
@@ -114,10 +119,10 @@ def refining_task(
 
 def seconds_of_both(division: Division, before: Candidate, task: MakeTask) -> float:
     """How long both trainings of a way will take: by a few steps of the first, of which nothing is kept."""
-    first = task("measured", before.compared, division.learn, RunSamples([]), division.refit)
+    first = task("measured", before.compared, division.learn, RunSamples([]), division.first)
     steps = first.length.total
     if division.refit:
-        steps += task("measured", before.whole, division.everything, RunSamples([]), False).length.total
+        steps += task("measured", before.whole, division.everything, RunSamples([]), "rest").length.total
     try:
         return steps * seconds_of_step(first)
     except RunError as error:
@@ -127,17 +132,17 @@ def seconds_of_both(division: Division, before: Candidate, task: MakeTask) -> fl
 
 
 def refine(prepared: Prepared, division: Division, before: Candidate, way: Way) -> Candidate:
-    """Train `before` in this way; give what proves better on the pictures held out, trained on all of them, or `before` again.
+    """Train `before` in this way; give what proves better on the pictures held out, trained on with all of them, or `before` again.
 
     A training that breaks down, or is asked to finish, leaves what was scored.
     """
     context = prepared.context
     with prepared.clock.phase(context, way.phase) as progress:
-        first = way.task(f"{way.phase}-compared", before.compared, division.learn, division.val, division.refit)
+        first = way.task(f"{way.phase}-compared", before.compared, division.learn, division.val, division.first)
         first = replace(first, epochs_before=before.epochs, steps_before=before.steps)
         second = None
         if division.refit and before.whole is not before.compared:
-            second = way.task(f"{way.phase}-whole", before.whole, division.everything, RunSamples([]), False)
+            second = way.task(f"{way.phase}-whole", before.whole, division.everything, RunSamples([]), "rest")
             second = replace(
                 second,
                 epochs_before=first.epochs_before + first.length.epochs,
@@ -154,6 +159,7 @@ def refine(prepared: Prepared, division: Division, before: Candidate, way: Way) 
             put(to_train(first.model), start)
             return replace(before, epochs=_epochs(first), steps=_steps(first))
         put_kept(first.model, checkpoint.load_best(first.folder))
+        tried = snapshot(first.model)
         amount, logits = _choose(prepared, first, start, way)
         told = Candidate(first.model, first.model, division.learn, logits, _epochs(first), _steps(first))
         if amount == 0:
@@ -161,6 +167,7 @@ def refine(prepared: Prepared, division: Division, before: Candidate, way: Way) 
         if second is None or context.requested() == "finish":
             return told
         start = snapshot(second.model)
+        put(to_train(second.model), tried)
         # A training that was broken off is not the one that was held against the model before.
         if not _to_its_end(prepared, second, lambda done, _all: progress(pictures[0] + done, sum(pictures))):
             return replace(told, epochs=_epochs(second), steps=_steps(second))

@@ -321,8 +321,8 @@ class RunSettings(BaseModel):
     @property
     def planned_epochs(self) -> int:
         """How many epochs the plan has at most; 0 for one that has none."""
-        tail = RECIPE.epochs_for(1, trial=True) + RECIPE.epochs_for(1)
-        return {"quick": 0, "better": tail, "best": tail + 2 * FULL.epochs, "custom": self.epochs}[self.plan]
+        tail, full = (recipe.epochs_for(1, "trial") + recipe.epochs_for(1, "rest") for recipe in (RECIPE, FULL))
+        return {"quick": 0, "better": tail, "best": tail + full, "custom": self.epochs}[self.plan]
 
     @property
     def varied(self) -> Augmentation:

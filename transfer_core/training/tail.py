@@ -29,7 +29,7 @@ from transfer_core.training.feeds import Feed, FixedFeed, KeptFeed
 from transfer_core.training.loop import Task
 from transfer_core.training.prepare import Prepared
 from transfer_core.training.progress import duration
-from transfer_core.training.recipe import RECIPE
+from transfer_core.training.recipe import RECIPE, Span
 from transfer_core.training.refinement import Candidate, Division, Way, refining_task, seconds_of_both
 from transfer_core.training.room import check_space, make_room, views_that_fit
 from transfer_core.training.samples import RunSamples
@@ -55,12 +55,12 @@ class Tail:
             left=_("Training the last stages did not prove better on the pictures held out, so the quick model is kept."),
         )
 
-    def task(self, name: str, model: TransferModel, learn: RunSamples, val: RunSamples, trial: bool) -> Task:
+    def task(self, name: str, model: TransferModel, learn: RunSamples, val: RunSamples, span: Span) -> Task:
         """Training what comes after the boundary on `learn`."""
 
         device = torch.device(self.prepared.choices.device)
         train, scored = (KeptFeed(self.store, samples.contents, self.views, self.boundary, device) for samples in (learn, val))
-        return _tail_task(self.prepared, name, model, learn, val, trial, (train, scored))
+        return _tail_task(self.prepared, name, model, learn, val, span, (train, scored))
 
 
 def _tail_task(
@@ -69,11 +69,11 @@ def _tail_task(
     model: TransferModel,
     learn: RunSamples,
     val: RunSamples,
-    trial: bool,
+    span: Span,
     feeds: tuple[Feed, Feed],
 ) -> Task:
     """Training by the recipe, from these feeds."""
-    settings = RECIPE.settings(prepared.context.settings, len(learn), trial)
+    settings = RECIPE.settings(prepared.context.settings, len(learn), span)
     return refining_task(prepared, name, model, settings, learn, val, feeds)
 
 
@@ -130,8 +130,8 @@ def _seconds_of_training(prepared: Prepared, division: Division, quick: Candidat
     given = torch.from_numpy(sample).float().repeat(-(-RECIPE.batch_size // len(sample)), *[1] * (sample.ndim - 1))
     given = given.to(prepared.choices.device)
 
-    def task(name: str, model: TransferModel, learn: RunSamples, val: RunSamples, trial: bool) -> Task:
+    def task(name: str, model: TransferModel, learn: RunSamples, val: RunSamples, span: Span) -> Task:
         feeds = FixedFeed(given, len(learn), boundary), FixedFeed(given, len(val), boundary)
-        return _tail_task(prepared, name, model, learn, val, trial, feeds)
+        return _tail_task(prepared, name, model, learn, val, span, feeds)
 
     return seconds_of_both(division, quick, task)
