@@ -269,7 +269,7 @@ def _measured(prepared: Any, name: str) -> dict[str, Any]:
         contents = prepared.samples.of("train").contents[: (6 if part == "tail" else 4) * BATCH]
         steps = len(contents) // BATCH
         labels = np.arange(len(contents), dtype=np.int64) % 5
-        settings = RECIPE.settings(prepared.context.settings, len(contents), trial=False)
+        settings = RECIPE.settings(prepared.context.settings, len(contents), "all")
         share = sum(s.multiply_adds for s in info.stages[boundary:]) / sum(s.multiply_adds for s in info.stages)
         model = TransferModel(build_backbone(info).freeze(boundary), 5).to(memory_format=torch.channels_last)
         with torch.inference_mode():

@@ -43,8 +43,9 @@ def _live(run: Run, known: str, waited: bool) -> None:
     if state.history.epochs and run.settings.plan in ("better", "best"):
         st.caption(
             _(
-                "First it is trained without some of the pictures, to see on those whether that helps; then, if it does, it goes on with all "
-                "of them. A dotted line shows where the second part begins. Where you set pictures apart for validation, there is one part."
+                "First it is trained without some of the pictures, to see on those whether that helps; then, if it does, it goes on with "
+                "all of them. A dotted line shows where the second part begins. Where you set pictures apart for validation, there is "
+                "one part."
             )
         )
     # How many epochs better and best have is known by their pictures, and whether there is a second training by how the first one goes.
