@@ -27,9 +27,8 @@ from transfer_core.training.state import put, put_kept, snapshot, to_train
 
 # What ends a training, and not the run: there is a finished model to fall back on.
 GIVEN_UP = frozenset({"diverged", "out-of-memory"})
-MakeTask = Callable[
-    [str, TransferModel, RunSamples, RunSamples, Span], Task
-]  # name, model, to learn, to score, which of the epochs
+# Of a name, a model, what to learn, what to score, and which of the epochs.
+MakeTask = Callable[[str, TransferModel, RunSamples, RunSamples, Span], Task]
 
 
 @dataclass(frozen=True)
