@@ -28,7 +28,7 @@ PAGES = ["", "Data", "Backbone", "Train", "Results", "Try", "Runs", "Settings"]
 ABOUT_A_PROJECT = PAGES[1:-1]
 TRAINING = 120_000
 FIRST_PAGE = 2.5  # seconds from the command to the page in a browser
-OF_A_BARE_PAGE = 1.6  # where the computer is too slow for that: of the time that Streamlit takes for a page with a title alone
+OF_A_BARE_PAGE = 2.0  # where the computer is too slow for that: of the time that Streamlit takes for a page with a title alone
 SERVER_MEMORY = 250 * 2**20
 
 HOSTILE = [
