@@ -69,12 +69,16 @@ class Report:
         RESULTS.mkdir(exist_ok=True)
         data = {
             "benchmark": self.name,
-            "date": time.strftime("%Y-%m-%d"),
-            "machine": machine(),
+            **origin(),
             "figures": [asdict(figure) | {"met": figure.met} for figure in self.figures],
             "details": self.details,
         }
         (RESULTS / f"{self.name}.json").write_text(json.dumps(data, indent=1) + "\n")
+
+
+def origin() -> dict[str, Any]:
+    """When and where a measurement was made."""
+    return {"date": time.strftime("%Y-%m-%d"), "machine": machine()}
 
 
 def machine() -> dict[str, Any]:

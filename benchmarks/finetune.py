@@ -6,7 +6,8 @@
 All parts without options. ImageNet weights of TRANSFER_STUDIO_SHARED, 2 threads, no setting touched. `--fastai` is a Python that has
 fastai installed. How right fastai is does not depend on our code: `--peers` measures what results/fastai.json does not hold yet, for
 hours if need be and again from where it stopped. Times of our plans and of fastai on a set are measured one after the other, on a
-quiet machine, by `--time`. `--time` and `--speed` keep each set and network as it comes, beside those of earlier runs.
+quiet machine, by `--time`. `--time` and `--speed` keep each set and network as it comes, beside those of earlier runs; without a value
+for `--sets` or `--networks` they tell of what is kept.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from benchmarks.figures import SHARED, Report, own_home
+from benchmarks.figures import SHARED, Report, origin, own_home
 
 SETS = ("hymenoptera", "flowers5", "plantvillage_apple", "sign_digits")
 WEIGHTS = {"mobilenet_v2": "mobilenet_v2-imagenet.pth", "squeezenet1_1": "squeezenet1_1-imagenet.pth"}
@@ -36,6 +37,7 @@ BATCH = 32
 ROUNDS = {"mobilenet_v2": 3}  # the others, which take minutes a round: one
 EPOCHS = {"tail": 12, "full": 2}
 PARTS = ("peers", "accuracy", "time", "speed")
+WITH_FASTAI = ("peers", "time")
 PEERS = Path(__file__).parent / "results" / "fastai.json"
 
 
@@ -51,6 +53,8 @@ def main(arguments: list[str]) -> Report:
     parser.add_argument("--fastai")
     options = parser.parse_args(arguments)
     parts = [part for part in PARTS if getattr(options, part)] or PARTS
+    if not options.fastai:
+        parts = [part for part in parts if part not in WITH_FASTAI]
     reports = {part: Report(f"finetune_{part}") for part in parts}
     for part in {"time", "speed"}.intersection(reports):
         reports[part].go_on()
@@ -61,9 +65,9 @@ def main(arguments: list[str]) -> Report:
             for backbone in options.backbones if part != "speed" else ():
                 if part == "accuracy":
                     measure_accuracy(report, Path(folder), backbone, options.sets, options.seeds)
-                elif options.fastai and part == "peers":
+                elif part == "peers":
                     measure_peers(options.fastai, backbone, options.sets, options.seeds)
-                elif options.fastai:
+                else:
                     measure_time(report, Path(folder), backbone, options.sets, options.fastai)
             if part in FROM_DETAILS:
                 FROM_DETAILS[part](report)
@@ -184,7 +188,8 @@ def measure_time(report: Report, folder: Path, backbone: str, sets: list[str], p
             line[plan] = [made["test"]["accuracy"], made["seconds"]["total"]]
             forget_features(home)
         peer = fastai(python, SHARED / "data" / name, backbone, 0, False)
-        report.details[f"{backbone} {name}"] = line | {"fastai": [peer["accuracy"], peer["seconds"]], "date": today()}
+        line["fastai"] = [peer["accuracy"], peer["seconds"]]
+        report.details[f"{backbone} {name}"] = line | origin()
         report.keep()
         print(f"  {backbone} {name}: {line}", flush=True)
         shutil.rmtree(home)
@@ -207,11 +212,6 @@ def not_worse(won: int, lost: int) -> float:
     """How likely so few wins or fewer are if neither is better: the sign test over pictures that only one of them got right."""
     count = won + lost
     return sum(comb(count, wins) for wins in range(won + 1)) / 2**count
-
-
-def today() -> str:
-    """The date that a measurement bears."""
-    return time.strftime("%Y-%m-%d")
 
 
 def measure_speed(report: Report, home: Path, networks: list[str]) -> None:
@@ -261,7 +261,7 @@ def _measured(prepared: Any, name: str) -> dict[str, Any]:
     from transfer_core.training.recipe import RECIPE
 
     info, device = backbone_info(name), torch.device("cpu")
-    measured: dict[str, Any] = {"date": today()}
+    measured = origin()
     for part in ("tail", "full"):
         boundary = RECIPE.boundary(info.stages, len(info.stages)) if part == "tail" else 0
         # As many epochs as the plan has for the last stages: what a training does once is not measured as if it did it every time.

@@ -73,7 +73,7 @@ class FullRecipe:
     """All stages, trained from the pixel map after the last ones: short, and the slower the nearer a stage is to the picture."""
 
     epochs: int = 4
-    trial_share: float = 1.0
+    trial_share: float = 1.0  # of the epochs: there is little to cut
     rest_share: float = 0.5
     rate: float = 1e-4
     layer_decay: float = 0.8

@@ -159,8 +159,8 @@ def refine(prepared: Prepared, division: Division, before: Candidate, way: Way) 
             context.emit("notice", message=f"{error.message} {way.left}")
             put(to_train(first.model), start)
             return replace(before, epochs=_epochs(first), steps=_steps(first))
-        put_kept(first.model, checkpoint.load_best(first.folder))
-        tried = snapshot(first.model)
+        tried = checkpoint.load_best(first.folder)
+        put_kept(first.model, tried)
         amount, logits = _choose(prepared, first, start, way)
         told = Candidate(first.model, first.model, division.learn, logits, _epochs(first), _steps(first))
         if amount == 0:
@@ -168,7 +168,7 @@ def refine(prepared: Prepared, division: Division, before: Candidate, way: Way) 
         if second is None or context.requested() == "finish":
             return told
         start = snapshot(second.model)
-        put(to_train(second.model), tried)
+        put_kept(second.model, tried)
         # A training that was broken off is not the one that was held against the model before.
         if not _to_its_end(prepared, second, lambda done, _all: progress(pictures[0] + done, sum(pictures))):
             return replace(told, epochs=_epochs(second), steps=_steps(second))
