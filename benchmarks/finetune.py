@@ -6,8 +6,9 @@
 All parts without options. ImageNet weights of TRANSFER_STUDIO_SHARED, 2 threads, no setting touched. `--fastai` is a Python that has
 fastai installed. How right fastai is does not depend on our code: `--peers` measures what results/fastai.json does not hold yet, for
 hours if need be and again from where it stopped. Times of our plans and of fastai on a set are measured one after the other, on a
-quiet machine, by `--time`. `--time` and `--speed` keep each set and network as it comes, beside those of earlier runs; without a value
-for `--sets` or `--networks` they tell of what is kept.
+quiet machine, by `--time`; without `--fastai`, ours beside fastai's seconds of an earlier run on such a machine. `--time` and `--speed`
+keep each set and network as it comes, beside those of earlier runs; without a value for `--sets` or `--networks` they tell of what is
+kept.
 """
 
 from __future__ import annotations
@@ -52,9 +53,11 @@ def main(arguments: list[str]) -> Report:
     parser.add_argument("--networks", nargs="*", default=NETWORKS)
     parser.add_argument("--fastai")
     options = parser.parse_args(arguments)
-    parts = [part for part in PARTS if getattr(options, part)] or PARTS
-    if not options.fastai:
-        parts = [part for part in parts if part not in WITH_FASTAI]
+    parts = [part for part in PARTS if getattr(options, part)] or [
+        part for part in PARTS if options.fastai or part not in WITH_FASTAI
+    ]
+    if "peers" in parts and not options.fastai:
+        parser.error("--peers needs --fastai")
     reports = {part: Report(f"finetune_{part}") for part in parts}
     for part in {"time", "speed"}.intersection(reports):
         reports[part].go_on()
@@ -136,7 +139,7 @@ def home_for(folder: Path, backbone: str, name: str, seed: int) -> Path:
     """A home each: nothing that another seed has kept makes a run faster. The graph is made once a computer."""
     home, made_once = folder / f"{backbone} {name} {seed}", folder / f"{backbone} graph"
     if not made_once.exists():
-        run(SHARED / "data" / name, home, backbone, "quick", seed)
+        run(SHARED / "data" / name, home, backbone, "better", seed)  # which needs graphs of two sizes
         shutil.move(home / ".studio" / "weights", made_once)
         shutil.rmtree(home)
     shutil.copytree(made_once, home / ".studio" / "weights")
@@ -182,7 +185,7 @@ def measure_accuracy(report: Report, folder: Path, backbone: str, sets: list[str
         report.add(f"{backbone}: better above fastai, points", 100 * (mean(accuracy["better"]) - max(whole)), 2.0, True)
 
 
-def measure_time(report: Report, folder: Path, backbone: str, sets: list[str], seed: int, python: str) -> None:
+def measure_time(report: Report, folder: Path, backbone: str, sets: list[str], seed: int, python: str | None) -> None:
     """How right better, best and fastai are, and their seconds from pictures to a tested model, one after the other."""
     for name in sets:
         home = home_for(folder, backbone, name, seed)
@@ -191,9 +194,15 @@ def measure_time(report: Report, folder: Path, backbone: str, sets: list[str], s
             made, _right = run(SHARED / "data" / name, home, backbone, plan, seed)
             line[plan] = [made["test"]["accuracy"], made["seconds"]["total"]]
             forget_features(home)
-        peer = fastai(python, SHARED / "data" / name, backbone, seed, False)
-        line["fastai"] = [peer["accuracy"], peer["seconds"]]
-        keep_peer(peer_key(backbone, name, seed, False), peer["accuracy"])  # one draw more, at no cost
+        before = report.details.get(f"{backbone} {name}", {})
+        if python:
+            peer = fastai(python, SHARED / "data" / name, backbone, seed, False)
+            line["fastai"], line["fastai measured"] = [peer["accuracy"], peer["seconds"]], origin()
+            keep_peer(peer_key(backbone, name, seed, False), peer["accuracy"])  # one draw more, at no cost
+        elif before.get("seed") == seed and before["machine"] == origin()["machine"]:
+            line |= {key: before[key] for key in ("fastai", "fastai measured")}
+        else:
+            raise SystemExit(f"{backbone} {name}: fastai was not timed on this computer: give --fastai")
         report.details[f"{backbone} {name}"] = line | {"seed": seed} | origin()
         report.keep()
         print(f"  {backbone} {name}: {line}", flush=True)
@@ -280,11 +289,13 @@ def _measured(prepared: Any, name: str) -> dict[str, Any]:
         with torch.inference_mode():
             example = model.source.run(torch.zeros(1, 3, info.crop, info.crop), 0, boundary)
         if part == "tail":
-            store = BoundaryStore(prepared.context.folder / "boundary", name, "0" * 16, info.view, boundary, example.shape[1:])
+            store = BoundaryStore(
+                prepared.context.folder / "boundary", name, "0" * 16, info.view, info.crop, boundary, example.shape[1:]
+            )
             store.append(
                 [view_key(c, 0) for c in contents], np.random.default_rng(0).random((len(contents), *store.shape), np.float32)
             )
-            feed: Any = KeptFeed(store, contents, 1, boundary, device)
+            feed: Any = KeptFeed(store, contents, range(1), boundary, device)
         else:
             feed = PixelFeed(prepared.pixels, contents, GENTLE, device)
         places = np.arange(BATCH)

@@ -43,7 +43,7 @@ def pixels(tmp_path: Path) -> PixelMap:
 
 
 def store_in(folder: Path) -> BoundaryStore:
-    return BoundaryStore(folder, "starter", "d" * 64, VIEW, 2, (3,))
+    return BoundaryStore(folder, "starter", "d" * 64, VIEW, VIEW.crop, 2, (3,))
 
 
 def test_a_view_is_the_same_whatever_it_is_computed_with(pixels: PixelMap, tmp_path: Path) -> None:
@@ -71,6 +71,26 @@ def test_the_first_view_is_what_prediction_sees(pixels: PixelMap, tmp_path: Path
     keep_views(Summary(), pixels, store, CONTENTS, [0])
     expected = VIEW.cut(pixels.rows()[pixels.positions(CONTENTS)]).mean((1, 2))
     assert np.allclose(store.rows()[store.places(CONTENTS, 0)], expected, atol=0.1)
+
+
+def test_smaller_views_show_the_same(pixels: PixelMap, tmp_path: Path) -> None:
+    """Training sees what prediction will, at fewer pixels a side: nothing is cut off, and no view is another one."""
+    shown: list[np.ndarray] = []
+
+    def forward(given):
+        shown.append(given)
+        return given.mean((1, 2)).astype(np.float16)
+
+    small = BoundaryStore(tmp_path / "small", "starter", "d" * 64, VIEW, 160, 2, (3,))
+    keep_views(forward, pixels, small, CONTENTS, range(2))
+    keep_views(forward, pixels, store_in(tmp_path / "whole"), CONTENTS, range(2))
+    assert [each.shape[1] for each in shown] == [160, 160, 224, 224] and small.folder.name != store_in(
+        tmp_path / "whole"
+    ).folder.name
+    for smaller, larger in zip(shown[:2], shown[2:], strict=True):
+        for one, other in zip(smaller, larger, strict=True):
+            scaled = np.asarray(Image.fromarray(other).resize((160, 160), Image.Resampling.BILINEAR), float)
+            assert np.abs(one - scaled)[4:-4, 4:-4].mean() < 4
 
 
 def test_graph_and_torch_agree_at_the_boundary(studio_home: Path) -> None:

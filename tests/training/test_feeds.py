@@ -40,10 +40,10 @@ def test_only_a_card_with_room_has_them(monkeypatch: pytest.MonkeyPatch) -> None
 def test_views_of_a_picture_are_drawn_and_scored_by_the_first(tmp_path: Path) -> None:
     """Every view of the picture asked for comes, none of another; the one that is scored is the picture as it is."""
     contents = [f"{number:032x}" for number in range(4)]
-    store = BoundaryStore(tmp_path, "net", "0" * 16, View(32, 40), 1, (1,))
+    store = BoundaryStore(tmp_path, "net", "0" * 16, View(32, 40), 32, 1, (1,))
     for view in (1, 0, 2):
         store.append([view_key(content, view) for content in contents], np.array([[10 * view + n] for n in range(4)], np.float32))
-    feed = KeptFeed(store, contents, 3, 1, CPU)
+    feed = KeptFeed(store, contents, range(3), 1, CPU)
     places = np.array([2, 0, 3])
     assert feed.plain(places).flatten().tolist() == [2, 0, 3]
     drawn = [feed.drawn(places, torch.Generator().manual_seed(seed)).flatten() for seed in range(30)]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from transfer_core.backbones.catalogue import catalogue
+from transfer_core.backbones.catalogue import backbone_info, catalogue
+from transfer_core.backbones.network import check_size
 from transfer_core.training.recipe import FULL, RECIPE
 
 
@@ -19,6 +20,18 @@ def test_no_more_is_trained_than_the_recipe_allows() -> None:
 
 def test_a_backbone_that_was_not_counted_has_its_last_stage_trained() -> None:
     assert (RECIPE.boundary((), 5), RECIPE.boundary((), 1)) == (4, 0)
+
+
+def test_views_are_smaller_where_the_network_takes_smaller_pictures() -> None:
+    """A run never asks a network for a size that it can't look at, whatever was chosen for it."""
+    sizes = {}
+    for info in catalogue().values():
+        sizes[info.name] = RECIPE.size_for(info, info.crop)
+        check_size(info, sizes[info.name])
+        assert sizes[info.name] <= info.crop
+    assert (sizes["mobilenet_v2"], sizes["efficientnet_b3"], sizes["vit_b_16"]) == (192, 256, 224)
+    assert sum(size < backbone_info(name).crop for name, size in sizes.items()) > len(sizes) / 2
+    assert RECIPE.size_for(backbone_info("mobilenet_v2"), 32) == 32
 
 
 def test_large_sets_need_fewer_epochs_and_views() -> None:

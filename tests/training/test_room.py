@@ -19,8 +19,8 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def views(ran) -> int:
-    """How many of each picture lie in the project's store at the boundary."""
-    keys = next((ran.project.cache / "boundary").glob("*/keys.bin")).stat().st_size // 16
+    """How many of each picture lie in the project's store at the boundary; those held out lie in a smaller one."""
+    keys = max(file.stat().st_size // 16 for file in (ran.project.cache / "boundary").glob("*/keys.bin"))
     return keys // len(ran.project.table.samples())
 
 

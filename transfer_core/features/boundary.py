@@ -10,6 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
 
 from transfer_core.backbones.catalogue import file_name
 from transfer_core.backbones.graph import Graph
@@ -57,14 +59,15 @@ class TorchToBoundary:
 
 
 class BoundaryStore(RowStore):
-    """Activations float16 `[N, *shape]` of one backbone, its weights, view and boundary.
+    """Activations float16 `[N, *shape]` of one backbone, its weights, view and boundary, of pictures of `size` pixels a side.
 
-    Disk: 37 KB a view for MobileNetV2's last two stages.
+    Disk: 37 KB a picture of 224 pixels for MobileNetV2's last two stages.
     """
 
-    def __init__(self, folder: Path, backbone: str, digest: str, view: View, boundary: int, shape: tuple[int, ...]):
-        name = f"{file_name(backbone)}-{digest[:16]}-{view.key}-crop{view.crop}-boundary{boundary}-{DRAWN}"
+    def __init__(self, folder: Path, backbone: str, digest: str, view: View, size: int, boundary: int, shape: tuple[int, ...]):
+        name = f"{file_name(backbone)}-{digest[:16]}-{view.key}-crop{size}-boundary{boundary}-{DRAWN}"
         super().__init__(folder / name, shape, np.float16)
+        self.size = size
 
     def places(self, contents: Sequence[str], number: int) -> NDArray[np.int64]:
         """The rows of the pictures' view `number`; 0 is the picture as prediction sees it."""
@@ -96,7 +99,7 @@ def keep_views(
         for number, batch in _batches(todo):
             if checkpoint:
                 checkpoint()
-            shown = central(pixels, batch) if number == 0 else _drawn(pixels, batch, number)
+            shown = _drawn(pixels, batch, number, store.size) if number else _resized(central(pixels, batch), store.size)
             store.append([view_key(content, number) for content in batch], forward(shown))
             done += len(batch)
             if progress:
@@ -109,14 +112,26 @@ def _batches(todo: dict[int, list[str]]) -> Iterator[tuple[int, list[str]]]:
             yield number, contents[start : start + BATCH]
 
 
-def _drawn(pixels: PixelMap, contents: Sequence[str], number: int) -> Pixels:
+def _resized(shown: Pixels, size: int) -> Pixels:
+    if shown.shape[1] == size:
+        return shown
+    pictures = torch.from_numpy(shown).permute(0, 3, 1, 2).float()
+    pictures = functional.interpolate(pictures, size=(size, size), mode="bilinear", antialias=True)
+    return _pixels(pictures)
+
+
+def _pixels(pictures: Tensor) -> Pixels:
+    """Pictures float `[n, 3, size, size]` in 0..255 as pixels `[n, size, size, 3]`."""
+    return np.ascontiguousarray(pictures.round_().to(torch.uint8).permute(0, 2, 3, 1).numpy())
+
+
+def _drawn(pixels: PixelMap, contents: Sequence[str], number: int, size: int) -> Pixels:
     """A view of each, drawn for it alone, so that it does not matter which pictures are computed together."""
     rows: Any = pixels.rows()
     squares = torch.from_numpy(np.ascontiguousarray(rows[pixels.positions(contents)]))
     generators = (torch.Generator().manual_seed(int(view_key(content, number)[:15], 16)) for content in contents)
     drawn = torch.cat([draw(1, generator) for generator in generators])
-    shown = take(squares, pixels.view.crop, drawn)
-    return np.ascontiguousarray(shown.mul_(255).round_().to(torch.uint8).permute(0, 2, 3, 1).numpy())
+    return _pixels(take(squares, size, drawn).mul_(255))
 
 
 def _halved(activations: NDArray[np.float32]) -> Activations:

@@ -109,13 +109,15 @@ class PixelFeed:
 
 
 class KeptFeed:
-    """Activations kept at the model's boundary: `views` of every picture, one of which is drawn each time."""
+    """Activations kept at the model's boundary: the views `numbers` of every picture, one of which is drawn each time."""
 
     mixable = False  # they are not pictures any more
 
-    def __init__(self, store: BoundaryStore, contents: Sequence[str], views: int, boundary: int, device: torch.device):
-        self._boundary, self._views, self._count = boundary, views, len(contents)
-        positions = [store.places(contents, number) for number in range(views)]
+    def __init__(
+        self, store: BoundaryStore, contents: Sequence[str], numbers: Sequence[int], boundary: int, device: torch.device
+    ):
+        self._boundary, self._views, self._count = boundary, len(numbers), len(contents)
+        positions = [store.places(contents, number) for number in numbers]
         self._activations = Rows(store.rows(), np.concatenate(positions), device)
 
     def __len__(self) -> int:
@@ -127,7 +129,7 @@ class KeptFeed:
         return self._activations.take(views * self._count + places).float()
 
     def plain(self, places: Places) -> Tensor:
-        """Those of the picture as it is, which is view 0."""
+        """Those of the first view: 0, the picture as it is, wherever something is scored."""
         return self._activations.take(places).float()
 
     def logits(self, model: TransferModel, given: Tensor) -> Tensor:

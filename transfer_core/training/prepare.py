@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from transfer_core.backbones.catalogue import BackboneInfo, backbone_info
+from transfer_core.backbones.download import Progress
 from transfer_core.backbones.graph import NO_GRAPH, Graph, feature_graph
 from transfer_core.backbones.weights import KeptWeights, obtain
 from transfer_core.data.file_facts import content_of
@@ -79,7 +80,10 @@ def prepare(context: Context, clock: Clock) -> Prepared:
     choices = Choices.read(context.folder)
     begun = choices is not None
     size = choices.size if choices else chosen_size(context.settings) or info.crop
-    graph = _graph(context, clock, kept, size) if choices is None or choices.graph else None
+    graph = None
+    if choices is None or choices.graph:
+        with clock.phase(context, "graph") as progress:
+            graph = graph_or_none(context, kept, size, progress)
     if choices is None:
         settings = context.settings
         device = choose_device(settings)
@@ -184,18 +188,15 @@ def _torch_forward(kept: KeptWeights, choices: Choices) -> Forward:
     return TorchForward(load_backbone(kept), choices.device, choices.size)
 
 
-def _graph(context: Context, clock: Clock, kept: KeptWeights, size: int) -> Graph | None:
+def graph_or_none(context: Context, kept: KeptWeights, size: int, progress: Progress | None = None) -> Graph | None:
     """The backbone's graph, or None where it can't be made, which is told: torch does the same more slowly."""
-    with clock.phase(context, "graph") as progress:
-        try:
-            return feature_graph(kept, progress, size)
-        except BackboneError as error:
-            if error.code not in NO_GRAPH:
-                raise
-            context.emit(
-                "notice", message=_("{reason} Torch is used in its place, which is slower.").format(reason=error.message)
-            )
-            return None
+    try:
+        return feature_graph(kept, progress, size)
+    except BackboneError as error:
+        if error.code not in NO_GRAPH:
+            raise
+        context.emit("notice", message=_("{reason} Torch is used in its place, which is slower.").format(reason=error.message))
+        return None
 
 
 def _asked_to_stop(context: Context) -> Callable[[], bool]:

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from transfer_core.backbones.network import load_backbone
 from transfer_core.features.boundary import (
-    Activations,
     BoundaryStore,
     GraphToBoundary,
     ToBoundary,
@@ -20,14 +20,14 @@ from transfer_core.features.boundary import (
     keep_views,
     view_key,
 )
-from transfer_core.features.extract import BATCH, central
+from transfer_core.features.extract import BATCH
 from transfer_core.i18n import _
 from transfer_core.models.transfer_model import TransferModel
 from transfer_core.training.checkpoint import last_step
 from transfer_core.training.context import Context
 from transfer_core.training.feeds import Feed, FixedFeed, KeptFeed
 from transfer_core.training.loop import Task
-from transfer_core.training.prepare import Prepared
+from transfer_core.training.prepare import Prepared, graph_or_none
 from transfer_core.training.progress import duration
 from transfer_core.training.recipe import RECIPE, Span
 from transfer_core.training.refinement import Candidate, Division, Way, refining_task, seconds_of_both
@@ -37,12 +37,13 @@ from transfer_core.training.samples import RunSamples
 
 @dataclass(frozen=True)
 class Tail:
-    """The views that were kept of every picture, and where in the backbone."""
+    """What the frozen stages make of views of every picture, and of pictures held out as prediction sees them."""
 
     prepared: Prepared
     boundary: int
-    store: BoundaryStore
-    views: int
+    shown: BoundaryStore
+    scored: BoundaryStore
+    views: range  # in `shown`
 
     def way(self) -> Way:
         """How the last stages are trained."""
@@ -59,7 +60,8 @@ class Tail:
         """Training what comes after the boundary on `learn`."""
 
         device = torch.device(self.prepared.choices.device)
-        train, scored = (KeptFeed(self.store, samples.contents, self.views, self.boundary, device) for samples in (learn, val))
+        train = KeptFeed(self.shown, learn.contents, self.views, self.boundary, device)
+        scored = KeptFeed(self.scored, val.contents, range(1), self.boundary, device)
         return _tail_task(self.prepared, name, model, learn, val, span, (train, scored))
 
 
@@ -82,33 +84,51 @@ def keep_tail(prepared: Prepared, division: Division, quick: Candidate, boundary
 
     Raises Finished.
     """
-    context, choices, contents = prepared.context, prepared.choices, division.everything.contents
-    device = torch.device(choices.device)
-    forward: ToBoundary = (
-        TorchToBoundary(load_backbone(prepared.kept), boundary, device)
-        if prepared.graph is None or device.type == "cuda"
-        else GraphToBoundary(prepared.graph, boundary, choices.threads)
-    )
-    sample = forward(central(prepared.pixels, contents[:BATCH]))
-    folder = context.project.cache / "boundary"
-    store = BoundaryStore(folder, prepared.info.name, prepared.kept.digest, prepared.view, boundary, sample.shape[1:])
+    context, contents, held = prepared.context, division.everything.contents, division.val.contents
+    size = RECIPE.size_for(prepared.info, prepared.choices.size)
+    smaller, whole = _to_boundary(prepared, boundary, size), _to_boundary(prepared, boundary, prepared.choices.size)
+    shown, scored = _store(prepared, boundary, size, smaller), _store(prepared, boundary, prepared.choices.size, whole)
     pictures = len(set(contents))
-    views = views_that_fit(prepared, store, pictures, RECIPE.views_for(pictures, store.row_bytes))
-    missing = len(store.missing(view_key(content, number) for content in set(contents) for number in range(views)))
-    make_room(context, missing * store.row_bytes)
-    check_space(store, missing, _("The views of the pictures need {need} MB, and {free} MB are free."))
+    views = range(views_that_fit(prepared, shown, pictures, RECIPE.views_for(pictures, shown.row_bytes)))
+    missing = len(shown.missing(view_key(content, number) for content in set(contents) for number in views))
+    missing_held = len(scored.missing(view_key(content, 0) for content in set(held)))
+    room = missing * shown.row_bytes + missing_held * scored.row_bytes
+    make_room(context, room)
+    check_space(shown, -(-room // shown.row_bytes), _("The views of the pictures need {need} MB, and {free} MB are free."))
     if not context.resumed:
-        once = missing * _seconds_of_view(prepared, forward, sample, boundary, contents)
-        every = _seconds_of_training(prepared, division, quick, boundary, sample) + later
+        # A picture that is held out is larger than a view by as much as its activations are.
+        equal = missing + missing_held * scored.row_bytes / shown.row_bytes
+        once = equal * _seconds_of_view(prepared, smaller, shown, boundary, contents)
+        every = _seconds_of_training(prepared, division, quick, boundary, shown) + later
         context.emit(
             "notice",
             message=_("This takes about {time}, {once} of it only once for these pictures, and {size} MB on the disk.").format(
-                time=duration(once + every), once=duration(once), size=missing * store.row_bytes // 2**20
+                time=duration(once + every), once=duration(once), size=room // 2**20
             ),
         )
     with prepared.clock.phase(context, "boundary") as progress:
-        keep_views(forward, prepared.pixels, store, contents, range(views), progress, checkpoint_before_training(context))
-    return Tail(prepared, boundary, store, views)
+        checkpoint = checkpoint_before_training(context)
+        total = missing + missing_held
+        keep_views(smaller, prepared.pixels, shown, contents, views, lambda done, _all: progress(done, total), checkpoint)
+        keep_views(whole, prepared.pixels, scored, held, [0], lambda done, _all: progress(missing + done, total), checkpoint)
+    return Tail(prepared, boundary, shown, scored, views)
+
+
+def _to_boundary(prepared: Prepared, boundary: int, size: int) -> ToBoundary:
+    """The frozen stages for pictures of `size` pixels a side."""
+    choices, graph, device = prepared.choices, prepared.graph, torch.device(prepared.choices.device)
+    if graph is not None and graph.size != size and device.type != "cuda":
+        graph = graph_or_none(prepared.context, prepared.kept, size)
+    if graph is None or device.type == "cuda":
+        return TorchToBoundary(load_backbone(prepared.kept), boundary, device)
+    return GraphToBoundary(graph, boundary, choices.threads)
+
+
+def _store(prepared: Prepared, boundary: int, size: int, forward: ToBoundary) -> BoundaryStore:
+    """Where activations of such pictures are kept."""
+    shape = forward(np.zeros((1, size, size, 3), np.uint8)).shape[1:]
+    folder = prepared.context.project.cache / "boundary"
+    return BoundaryStore(folder, prepared.info.name, prepared.kept.digest, prepared.view, size, boundary, shape)
 
 
 def checkpoint_before_training(context: Context) -> Callable[[], None]:
@@ -116,19 +136,18 @@ def checkpoint_before_training(context: Context) -> Callable[[], None]:
     return context.stop_if_asked if last_step(context.folder) else context.end_if_asked
 
 
-def _seconds_of_view(prepared: Prepared, forward: ToBoundary, sample: Activations, boundary: int, contents: list[str]) -> float:
+def _seconds_of_view(prepared: Prepared, forward: ToBoundary, store: BoundaryStore, boundary: int, contents: list[str]) -> float:
     """Of making one view: by a batch of them, thrown away."""
     with tempfile.TemporaryDirectory() as folder:
-        scratch = BoundaryStore(Path(folder), "", "", prepared.view, boundary, sample.shape[1:])
+        scratch = BoundaryStore(Path(folder), "", "", prepared.view, store.size, boundary, store.shape)
         started = time.perf_counter()
         keep_views(forward, prepared.pixels, scratch, contents[:BATCH], [1])
         return (time.perf_counter() - started) / len(scratch)
 
 
-def _seconds_of_training(prepared: Prepared, division: Division, quick: Candidate, boundary: int, sample: Activations) -> float:
+def _seconds_of_training(prepared: Prepared, division: Division, quick: Candidate, boundary: int, store: BoundaryStore) -> float:
     """Of both trainings: by a few steps on activations in memory, of which nothing is kept."""
-    given = torch.from_numpy(sample).float().repeat(-(-RECIPE.batch_size // len(sample)), *[1] * (sample.ndim - 1))
-    given = given.to(prepared.choices.device)
+    given = torch.ones(RECIPE.batch_size, *store.shape, device=prepared.choices.device)
 
     def task(name: str, model: TransferModel, learn: RunSamples, val: RunSamples, span: Span) -> Task:
         feeds = FixedFeed(given, len(learn), boundary), FixedFeed(given, len(val), boundary)
