@@ -205,7 +205,7 @@ def measure_time(report: Report, folder: Path, backbone: str, sets: list[str], s
             raise SystemExit(f"{backbone} {name}: fastai was not timed on this computer: give --fastai")
         report.details[f"{backbone} {name}"] = line | {"seed": seed} | origin()
         report.keep()
-        print(f"  {backbone} {name}: {line}", flush=True)
+        print(f"  {backbone} {name}: " + ", ".join(f"{way} {line[way]}" for way in ("better", "best", "fastai")), flush=True)
         shutil.rmtree(home)
 
 
