@@ -45,3 +45,16 @@ def test_a_run_larger_than_the_budget_says_so_and_frees_at_its_end(pictures, run
     ran.go()
     assert any("over what may be kept" in event["message"] for event in ran.told("notice"))
     assert sum(store.bytes for store in caches.stores()) <= 1000 and (ran.model / "model.onnx").exists()
+
+
+@pytest.mark.parametrize("share", [1.0, 6 / 7])
+def test_what_is_scored_is_kept_once(pictures, run, monkeypatch, share) -> None:
+    """Beside smaller views the pictures held out are kept at full size; among views of that size they are already."""
+    monkeypatch.setattr(tail, "RECIPE", replace(tail.RECIPE, size_share=share))
+    ran = run(pictures(count=6), plan="better")
+    ran.go()
+    stores = sorted((ran.project.cache / "boundary").glob("*/keys.bin"))
+    counts = sorted(file.stat().st_size // 16 / len(ran.project.table.samples()) for file in stores)
+    assert counts[-1] == 3 and len(counts) == (1 if share == 1 else 2)
+    assert share == 1 or 0 < counts[0] < 1
+    assert all(0 <= event["done"] <= event["total"] for event in ran.told("progress"))

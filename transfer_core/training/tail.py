@@ -85,13 +85,18 @@ def keep_tail(prepared: Prepared, division: Division, quick: Candidate, boundary
     Raises Finished.
     """
     context, contents, held = prepared.context, division.everything.contents, division.val.contents
-    size = RECIPE.size_for(prepared.info, prepared.choices.size)
-    smaller, whole = _to_boundary(prepared, boundary, size), _to_boundary(prepared, boundary, prepared.choices.size)
-    shown, scored = _store(prepared, boundary, size, smaller), _store(prepared, boundary, prepared.choices.size, whole)
+    full_size = prepared.choices.size
+    size = RECIPE.size_for(prepared.info, full_size)
+    smaller = whole = _to_boundary(prepared, boundary, size)
+    if size != full_size and isinstance(smaller, GraphToBoundary):  # torch takes any size
+        whole = _to_boundary(prepared, boundary, full_size)
+    shown = scored = _store(prepared, boundary, size, smaller)
+    if size != full_size:
+        scored = _store(prepared, boundary, full_size, whole)
     pictures = len(set(contents))
     views = range(views_that_fit(prepared, shown, pictures, RECIPE.views_for(pictures, shown.row_bytes)))
     missing = len(shown.missing(view_key(content, number) for content in set(contents) for number in views))
-    missing_held = len(scored.missing(view_key(content, 0) for content in set(held)))
+    missing_held = 0 if scored is shown else len(scored.missing(view_key(content, 0) for content in set(held)))
     room = missing * shown.row_bytes + missing_held * scored.row_bytes
     make_room(context, room)
     check_space(shown, -(-room // shown.row_bytes), _("The views of the pictures need {need} MB, and {free} MB are free."))
