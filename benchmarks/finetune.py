@@ -6,9 +6,8 @@
 All parts without options. ImageNet weights of TRANSFER_STUDIO_SHARED, 2 threads, no setting touched. `--fastai` is a Python that has
 fastai installed. How right fastai is does not depend on our code: `--peers` measures what results/fastai.json does not hold yet, for
 hours if need be and again from where it stopped. Times of our plans and of fastai on a set are measured one after the other, on a
-quiet machine, by `--time`; without `--fastai`, ours beside fastai's seconds of an earlier run on such a machine. `--time` and `--speed`
-keep each set and network as it comes, beside those of earlier runs; without a value for `--sets` or `--networks` they tell of what is
-kept.
+quiet machine, by `--time`; without `--fastai`, ours beside fastai's seconds of an earlier run on such a machine. Each set and network
+is kept as it comes, beside those of earlier runs; without a value for `--sets` or `--networks`, what is kept is told.
 """
 
 from __future__ import annotations
@@ -59,8 +58,8 @@ def main(arguments: list[str]) -> Report:
     if "peers" in parts and not options.fastai:
         parser.error("--peers needs --fastai")
     reports = {part: Report(f"finetune_{part}") for part in parts}
-    for part in {"time", "speed"}.intersection(reports):
-        reports[part].go_on()
+    for report in reports.values():
+        report.go_on()
     with tempfile.TemporaryDirectory() as folder:
         for part, report in reports.items():
             if part == "speed":
@@ -152,37 +151,49 @@ def forget_features(home: Path) -> None:
 
 
 def measure_accuracy(report: Report, folder: Path, backbone: str, sets: list[str], seeds: int) -> None:
-    """Mean test accuracy over sets and seeds; on no set may better be significantly below quick."""
-    known = known_peers()
-    accuracy: dict[str, list[float]] = {"quick": [], "better": []}
-    peers: dict[bool, list[float]] = {frozen: [] for frozen in ways(backbone)}
+    """For each seed how right quick and better are and their seconds, and on how many pictures only one of them was right."""
     for name in sets:
-        data, won, lost = SHARED / "data" / name, 0, 0
+        data = SHARED / "data" / name
+        line: dict[str, Any] = {"quick": [], "better": [], "won": 0, "lost": 0} | origin()
         for seed in range(seeds):
             home = home_for(folder, backbone, name, seed)
-            quick, quick_right = run(data, home, backbone, "quick", seed)
-            better, better_right = run(data, home, backbone, "better", seed)
-            won += sum(b and not q for q, b in zip(quick_right, better_right, strict=True))
-            lost += sum(q and not b for q, b in zip(quick_right, better_right, strict=True))
-            line: dict[str, Any] = {}
-            for plan, made in {"quick": quick, "better": better}.items():
-                accuracy[plan].append(made["test"]["accuracy"])
-                line[plan] = [made["test"]["accuracy"], made["seconds"]["total"]]
-            for frozen, results in peers.items():
-                if (key := peer_key(backbone, name, seed, frozen)) in known:
-                    results.append(known[key])
-                    line["fastai, norms frozen" if frozen else "fastai"] = known[key]
-            report.details[f"{backbone} {name} {seed}"] = line
-            print(f"  {backbone} {name} {seed}: {line}", flush=True)
+            right = {}
+            for plan in ("quick", "better"):
+                made, right[plan] = run(data, home, backbone, plan, seed)
+                line[plan].append([made["test"]["accuracy"], made["seconds"]["total"]])
+            pairs = list(zip(right["quick"], right["better"], strict=True))
+            line["won"] += pairs.count((False, True))
+            line["lost"] += pairs.count((True, False))
             shutil.rmtree(home)
-        report.add(f"{backbone}, {name}: better won {won}, lost {lost}; p of no worse", not_worse(won, lost), 0.05, at_least=True)
-    report.add(f"{backbone}: quick, mean test accuracy", mean(accuracy["quick"]))
-    report.add(f"{backbone}: better, mean test accuracy", mean(accuracy["better"]))
-    report.add(f"{backbone}: better above quick, points", 100 * (mean(accuracy["better"]) - mean(accuracy["quick"])), 1.0, True)
-    whole = [mean(results) for results in peers.values() if len(results) == len(accuracy["better"])]
-    if whole:
-        report.add(f"{backbone}: fastai, the better of its {len(whole)} ways, mean test accuracy", max(whole))
-        report.add(f"{backbone}: better above fastai, points", 100 * (mean(accuracy["better"]) - max(whole)), 2.0, True)
+        report.details[f"{backbone} {name}"] = line
+        report.keep()
+        print(f"  {backbone} {name}: {line}", flush=True)
+
+
+def add_accuracies(report: Report) -> None:
+    """Better against quick, on each set and over all, and against what is known of fastai on the same draws."""
+    known = known_peers()
+    for backbone in WEIGHTS:
+        lines = {name: line for name in SETS if (line := report.details.get(f"{backbone} {name}"))}
+        if not lines:
+            continue
+        for name, line in lines.items():
+            won, lost = line["won"], line["lost"]
+            report.add(
+                f"{backbone}, {name}: better won {won}, lost {lost}; p of no worse", not_worse(won, lost), 0.05, at_least=True
+            )
+        quick, better = (mean(accuracy for line in lines.values() for accuracy, _s in line[plan]) for plan in ("quick", "better"))
+        report.add(f"{backbone}: quick, mean test accuracy", quick)
+        report.add(f"{backbone}: better, mean test accuracy", better)
+        report.add(f"{backbone}: better above quick, points", 100 * (better - quick), 1.0, True)
+        peers = []
+        for frozen in ways(backbone):
+            keys = [peer_key(backbone, name, seed, frozen) for name, line in lines.items() for seed in range(len(line["better"]))]
+            if all(key in known for key in keys):
+                peers.append(mean(known[key] for key in keys))
+        if peers:
+            report.add(f"{backbone}: fastai, the better of its {len(peers)} ways, mean test accuracy", max(peers))
+            report.add(f"{backbone}: better above fastai, points", 100 * (better - max(peers)), 2.0, True)
 
 
 def measure_time(report: Report, folder: Path, backbone: str, sets: list[str], seed: int, python: str | None) -> None:
@@ -332,7 +343,7 @@ def add_speeds(report: Report) -> None:
         report.add(f"{name}: an epoch of better / of full, per share of the work ({share:.2f})", relative, 1.5)
 
 
-FROM_DETAILS: dict[str, Callable[[Report], None]] = {"time": add_times, "speed": add_speeds}
+FROM_DETAILS: dict[str, Callable[[Report], None]] = {"accuracy": add_accuracies, "time": add_times, "speed": add_speeds}
 
 
 def _seconds_of_bare_steps(feed: Any, model: Any, given: Any, labels: Any, steps: int) -> float:

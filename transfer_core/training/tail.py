@@ -36,6 +36,29 @@ from transfer_core.training.samples import RunSamples
 
 
 @dataclass(frozen=True)
+class FrozenStages:
+    """What is not trained, for pictures of one size, and where its activations lie."""
+
+    forward: ToBoundary
+    store: BoundaryStore
+
+    def missing(self, contents: list[str], views: range) -> int:
+        """How many of these views are to be computed."""
+        return len(self.store.missing(view_key(content, number) for content in set(contents) for number in views))
+
+    def keep(
+        self,
+        prepared: Prepared,
+        contents: list[str],
+        views: range,
+        progress: Callable[[int, int], None],
+        checkpoint: Callable[[], None],
+    ) -> None:
+        """Compute what is missing; `checkpoint` may end it."""
+        keep_views(self.forward, prepared.pixels, self.store, contents, views, progress, checkpoint)
+
+
+@dataclass(frozen=True)
 class Tail:
     """What the frozen stages make of views of every picture, and of pictures held out as prediction sees them."""
 
@@ -85,26 +108,20 @@ def keep_tail(prepared: Prepared, division: Division, quick: Candidate, boundary
     Raises Finished.
     """
     context, contents, held = prepared.context, division.everything.contents, division.val.contents
-    full_size = prepared.choices.size
-    size = RECIPE.size_for(prepared.info, full_size)
-    smaller = whole = _to_boundary(prepared, boundary, size)
-    if size != full_size and isinstance(smaller, GraphToBoundary):  # torch takes any size
-        whole = _to_boundary(prepared, boundary, full_size)
-    shown = scored = _store(prepared, boundary, size, smaller)
-    if size != full_size:
-        scored = _store(prepared, boundary, full_size, whole)
+    size = RECIPE.size_for(prepared.info, prepared.choices.size)
+    shown = _frozen_stages(prepared, boundary, size)
+    scored = shown if size == prepared.choices.size else _frozen_stages(prepared, boundary, prepared.choices.size, shown)
+    view, row = shown.store, shown.store.row_bytes
     pictures = len(set(contents))
-    views = range(views_that_fit(prepared, shown, pictures, RECIPE.views_for(pictures, shown.row_bytes)))
-    missing = len(shown.missing(view_key(content, number) for content in set(contents) for number in views))
-    missing_held = 0 if scored is shown else len(scored.missing(view_key(content, 0) for content in set(held)))
-    room = missing * shown.row_bytes + missing_held * scored.row_bytes
+    views = range(views_that_fit(prepared, view, pictures, RECIPE.views_for(pictures, row)))
+    missing = shown.missing(contents, views)
+    missing_held = 0 if scored is shown else scored.missing(held, range(1))
+    room = missing * row + missing_held * scored.store.row_bytes
     make_room(context, room)
-    check_space(shown, -(-room // shown.row_bytes), _("The views of the pictures need {need} MB, and {free} MB are free."))
+    check_space(view, -(-room // row), _("The views of the pictures need {need} MB, and {free} MB are free."))
     if not context.resumed:
-        # A picture that is held out is larger than a view by as much as its activations are.
-        equal = missing + missing_held * scored.row_bytes / shown.row_bytes
-        once = equal * _seconds_of_view(prepared, smaller, shown, boundary, contents)
-        every = _seconds_of_training(prepared, division, quick, boundary, shown) + later
+        once = room / row * _seconds_of_view(prepared, shown, boundary, contents)  # what is computed grows as what is kept
+        every = _seconds_of_training(prepared, division, quick, boundary, view) + later
         context.emit(
             "notice",
             message=_("This takes about {time}, {once} of it only once for these pictures, and {size} MB on the disk.").format(
@@ -114,26 +131,27 @@ def keep_tail(prepared: Prepared, division: Division, quick: Candidate, boundary
     with prepared.clock.phase(context, "boundary") as progress:
         checkpoint = checkpoint_before_training(context)
         total = missing + missing_held
-        keep_views(smaller, prepared.pixels, shown, contents, views, lambda done, _all: progress(done, total), checkpoint)
-        keep_views(whole, prepared.pixels, scored, held, [0], lambda done, _all: progress(missing + done, total), checkpoint)
-    return Tail(prepared, boundary, shown, scored, views)
+        shown.keep(prepared, contents, views, lambda done, _all: progress(done, total), checkpoint)
+        scored.keep(prepared, held, range(1), lambda done, _all: progress(missing + done, total), checkpoint)
+    return Tail(prepared, boundary, shown.store, scored.store, views)
 
 
-def _to_boundary(prepared: Prepared, boundary: int, size: int) -> ToBoundary:
-    """The frozen stages for pictures of `size` pixels a side."""
-    choices, graph, device = prepared.choices, prepared.graph, torch.device(prepared.choices.device)
-    if graph is not None and graph.size != size and device.type != "cuda":
-        graph = graph_or_none(prepared.context, prepared.kept, size)
-    if graph is None or device.type == "cuda":
-        return TorchToBoundary(load_backbone(prepared.kept), boundary, device)
-    return GraphToBoundary(graph, boundary, choices.threads)
-
-
-def _store(prepared: Prepared, boundary: int, size: int, forward: ToBoundary) -> BoundaryStore:
-    """Where activations of such pictures are kept."""
+def _frozen_stages(prepared: Prepared, boundary: int, size: int, other: FrozenStages | None = None) -> FrozenStages:
+    """The frozen stages for pictures of `size` pixels a side; `other` are those for another size."""
+    device, graph = torch.device(prepared.choices.device), prepared.graph
+    if other is not None and isinstance(other.forward, TorchToBoundary):  # which takes any size
+        forward: ToBoundary = other.forward
+    else:
+        if graph is not None and graph.size != size and device.type != "cuda":
+            graph = graph_or_none(prepared.context, prepared.kept, size)
+        if graph is None or device.type == "cuda":
+            forward = TorchToBoundary(load_backbone(prepared.kept), boundary, device)
+        else:
+            forward = GraphToBoundary(graph, boundary, prepared.choices.threads)
     shape = forward(np.zeros((1, size, size, 3), np.uint8)).shape[1:]
     folder = prepared.context.project.cache / "boundary"
-    return BoundaryStore(folder, prepared.info.name, prepared.kept.digest, prepared.view, size, boundary, shape)
+    store = BoundaryStore(folder, prepared.info.name, prepared.kept.digest, prepared.view, size, boundary, shape)
+    return FrozenStages(forward, store)
 
 
 def checkpoint_before_training(context: Context) -> Callable[[], None]:
@@ -141,12 +159,12 @@ def checkpoint_before_training(context: Context) -> Callable[[], None]:
     return context.stop_if_asked if last_step(context.folder) else context.end_if_asked
 
 
-def _seconds_of_view(prepared: Prepared, forward: ToBoundary, store: BoundaryStore, boundary: int, contents: list[str]) -> float:
+def _seconds_of_view(prepared: Prepared, stages: FrozenStages, boundary: int, contents: list[str]) -> float:
     """Of making one view: by a batch of them, thrown away."""
     with tempfile.TemporaryDirectory() as folder:
-        scratch = BoundaryStore(Path(folder), "", "", prepared.view, store.size, boundary, store.shape)
+        scratch = BoundaryStore(Path(folder), "", "", prepared.view, stages.store.size, boundary, stages.store.shape)
         started = time.perf_counter()
-        keep_views(forward, prepared.pixels, scratch, contents[:BATCH], [1])
+        keep_views(stages.forward, prepared.pixels, scratch, contents[:BATCH], [1])
         return (time.perf_counter() - started) / len(scratch)
 
 
