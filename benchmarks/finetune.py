@@ -221,13 +221,13 @@ def measure_time(report: Report, folder: Path, backbone: str, sets: list[str], s
 
 
 def add_times(report: Report) -> None:
-    """Time and accuracy over the sets that were measured, now or earlier."""
-    for backbone in WEIGHTS:
-        lines = [line for key, line in report.details.items() if key.startswith(f"{backbone} ")]
+    """Time and accuracy over the sets that were measured, now or earlier: with each network, and with both."""
+    for backbone in (*WEIGHTS, ""):
+        lines = [line for key, line in report.details.items() if key.startswith(backbone)]
         if not lines:
             continue
         seconds = {way: sum(line[way][1] for line in lines) for way in ("better", "best", "fastai")}
-        of = f"{backbone}, {len(lines)} sets"
+        of = f"{backbone or 'both networks'}, {len(lines)} trainings"
         report.add(f"{of}: time of better / fastai", seconds["better"] / seconds["fastai"], 0.25)
         report.add(f"{of}: time of best / fastai", seconds["best"] / seconds["fastai"], 1.0)
         report.add(f"{of}: best, mean test accuracy of one draw a set", mean(line["best"][0] for line in lines))

@@ -40,6 +40,6 @@ def test_large_sets_need_fewer_epochs_and_views() -> None:
     assert [RECIPE.epochs_for(count, "rest") for count in (1, 1_000, 5_000, 1_000_000)] == [9, 4, 3, 1]
     assert [FULL.epochs_for(100, span) for span in ("all", "trial", "rest")] == [4, 4, 2]
     assert [FULL.epochs_for(10**6, span) for span in ("all", "trial", "rest")] == [1, 1, 1]
-    assert RECIPE.views_for(1_000, 40_000) == 6
+    assert [RECIPE.views_for(count, 40_000) for count in (1, 500, 1_000, 5_000)] == [6, 6, 4, 3]
     assert RECIPE.views_for(100_000, 40_000) * 100_000 * 40_000 <= RECIPE.most_bytes
     assert RECIPE.views_for(10**9, 40_000) == 1

@@ -15,7 +15,7 @@ from transfer_core.training.execute import execute
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """One epoch of three views."""
     for module in (better, tail):
-        monkeypatch.setattr(module, "RECIPE", replace(better.RECIPE, epochs=1, views=3))
+        monkeypatch.setattr(module, "RECIPE", replace(better.RECIPE, epochs=1, views=3, views_an_epoch=3))
 
 
 def views(ran) -> int:

@@ -35,7 +35,7 @@ def plan_time(plan: Plan, task: Task, forward: Speed) -> PlanTime | None:
     share = sum(stage.multiply_adds for stage in stages[boundary:]) / sum(stage.multiply_adds for stage in stages)
     # Views are smaller than what prediction sees, and are passed through both parts.
     smaller = (RECIPE.size_for(task.info, task.info.crop) / task.info.crop) ** 2
-    views = smaller * RECIPE.views * pictures * (1 - share) * a_pass if boundary else 0.0
+    views = smaller * RECIPE.views_for(pictures, 0) * pictures * (1 - share) * a_pass if boundary else 0.0
     learned = a_pass / TORCH * FORWARD_AND_BACKWARD  # a picture, by the whole network
     tried = pictures - pictures // FOLDS  # first without those of one fold, then with all
     seen = RECIPE.epochs_for(tried, "trial") * tried + RECIPE.epochs_for(pictures, "rest") * pictures

@@ -105,7 +105,7 @@ def take(squares: Tensor, crop: int, drawn: Tensor, augmentation: Augmentation =
         return plain(squares, crop)
     if squares.device.type != "cpu":
         return _taken(squares, crop, drawn, augmentation)
-    shown = torch.empty(len(squares), 3, crop, crop)
+    shown = torch.empty((len(squares), 3, crop, crop), memory_format=torch.channels_last)  # as pixels lie, and networks take them
     step = TOGETHER * torch.get_num_threads()
     for start in range(0, len(squares), step):
         part = slice(start, start + step)

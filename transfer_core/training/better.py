@@ -16,7 +16,7 @@ from transfer_core.training.custom import as_trained
 from transfer_core.training.full import full_way, seconds_of_full
 from transfer_core.training.layout import arranged
 from transfer_core.training.prepare import Prepared
-from transfer_core.training.quick import train_quick
+from transfer_core.training.quick import answered, fit_quick
 from transfer_core.training.recipe import RECIPE
 from transfer_core.training.refinement import Candidate, Division, divide, refine
 from transfer_core.training.samples import RunSamples
@@ -30,11 +30,11 @@ def train_better(prepared: Prepared) -> Trained:
     nothing can be held out, or is better, it is the quick model.
     """
     context, best = prepared.context, prepared.context.settings.plan == "best"
-    quick = train_quick(prepared)
+    quick = fit_quick(prepared, prepared.samples.of("train", "val"))
     division = divide(prepared.samples, context.settings.seed)
     boundary = RECIPE.boundary(prepared.info.stages, len(outline(prepared.info).stages))
     if not division.possible or (boundary == 0 and not best):
-        return quick
+        return answered(prepared, quick)
     found = Candidate(
         _quick_model(prepared, division, ~division.held, quick, boundary),
         _quick_model(prepared, division, np.ones_like(division.held), quick, boundary),
@@ -46,11 +46,11 @@ def train_better(prepared: Prepared) -> Trained:
             later = seconds_of_full(prepared, division, found, boundary) if best and not context.resumed else 0.0
             found = refine(prepared, division, found, keep_tail(prepared, division, found, boundary, later).way())
     except Finished:
-        return quick
+        return answered(prepared, quick)
     if best and context.requested() != "finish":
         found = refine(prepared, division, found, full_way(prepared))
     if found.logits is None:
-        return quick
+        return answered(prepared, quick)
     return as_trained(prepared, found.whole, quick.classes, found.learnt, division.val, found.logits)
 
 

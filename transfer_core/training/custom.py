@@ -139,11 +139,12 @@ def as_trained(
             state = dict(model.source.network.state_dict())
     with prepared.clock.phase(context, "choose") as progress:
         shown = RunSamples(spread(train, novelty.REFERENCES))
-        asked = RunSamples([*shown.samples, *val.samples, *prepared.samples.of("test").samples])
+        test = prepared.samples.of("test").samples
+        asked = RunSamples([*shown.samples, *test, *(val.samples if val_logits is None else ())])
         features = run_frozen(prepared, forward, asked, progress)
     learnt, rest = features[: len(shown)], features[len(shown) :]
     logits = apply(head.layers(), rest)
-    val_logits, test_logits = logits[: len(val)] if val_logits is None else val_logits, logits[len(val) :]
+    test_logits, val_logits = logits[: len(test)], logits[len(test) :] if val_logits is None else val_logits
     return Trained(
         classes=classes,
         head=head,
@@ -154,7 +155,7 @@ def as_trained(
         learnt=learnt,
         learnt_labels=shown.labels(classes),
         val=Answers(val.samples, val_logits),
-        test=Answers(prepared.samples.of("test").samples, test_logits),
+        test=Answers(test, test_logits),
         how_val="held-out",
         images=len(train),
     )

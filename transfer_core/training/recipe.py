@@ -24,7 +24,8 @@ class Recipe:
     share: float = (
         0.38  # of the multiply-adds, at most, that the trained stages have; the last stage is trained whatever it costs
     )
-    views: int = 6  # of each picture: as it is, then cropped, mirrored and lit differently
+    views: int = 6  # of each picture at most: as it is, then cropped, mirrored and lit differently
+    views_an_epoch: float = 2 / 3  # a large set is gone through less often, and more views would hardly be seen
     # Of the size that prediction sees, that the views have. Cut-outs show things larger than whole pictures do, so smaller ones show
     # them as large as prediction sees them (FixRes: Touvron et al., 2019), and take less time by the square of it.
     size_share: float = 6 / 7
@@ -58,8 +59,9 @@ class Recipe:
         )
 
     def views_for(self, pictures: int, row_bytes: int) -> int:
-        """How many views of each are kept, so that so many pictures fit on the disk."""
-        return max(1, min(self.views, self.most_bytes // max(1, pictures * row_bytes)))
+        """How many views of each of so many pictures are kept: as many as training sees and the disk holds."""
+        seen = round(self.views_an_epoch * self.epochs_for(pictures))
+        return max(1, min(self.views, seen, self.most_bytes // max(1, pictures * row_bytes)))
 
     def size_for(self, info: BackboneInfo, size: int) -> int:
         """Pixels a side of the views, where the network sees `size`: a multiple of 32, as networks halve pictures five times."""
