@@ -107,6 +107,27 @@ def test_what_proves_no_better_is_left(pictures, run, monkeypatch, way: str, epo
     assert len(ran.told("epoch")) == epochs  # nothing is trained on all pictures for nothing
 
 
+@pytest.mark.parametrize("stays", [True, False])
+def test_the_frozen_backbone_sees_test_pictures_only_where_it_stays(pictures, run, monkeypatch, tmp_path, stays: bool) -> None:
+    """And no picture is passed through the trained one twice."""
+    if stays:
+        for module in (better, recipe, refinement, tail):
+            monkeypatch.setattr(module, "RECIPE", replace(module.RECIPE, rate=1.0))
+    else:
+        always(monkeypatch, 1.0)
+    pictures(count=10, under=tmp_path / "set" / "train")
+    pictures(count=5, under=tmp_path / "set" / "test", seed=9)
+    ran = run(tmp_path / "set", plan="better")
+    report = ran.go()
+    keys = next((ran.project.cache / "features").glob("*/keys.bin")).stat().st_size // 16
+    learnt, tested = 30, 15
+    assert report["test"]["count"] == tested
+    assert keys == (learnt + tested if stays else learnt)
+    at = [number for number, event in enumerate(ran.events) if event["event"] == "phase" and event["name"] == "choose"]
+    seen = [event["total"] for event in ran.events[at[0] :] if event["event"] == "progress"]
+    assert seen[0] == (tested if stays else learnt + tested)
+
+
 @pytest.mark.parametrize("moment", ["views", "first training", "second training"])
 def test_stopped_and_resumed_is_the_same_model(pictures, run, monkeypatch, moment: str) -> None:
     """Stopped in any phase, a run goes on to the very bits it would have had."""
