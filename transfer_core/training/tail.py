@@ -46,17 +46,6 @@ class FrozenStages:
         """How many of these views are to be computed."""
         return len(self.store.missing(view_key(content, number) for content in set(contents) for number in views))
 
-    def keep(
-        self,
-        prepared: Prepared,
-        contents: list[str],
-        views: range,
-        progress: Callable[[int, int], None],
-        checkpoint: Callable[[], None],
-    ) -> None:
-        """Compute what is missing; `checkpoint` may end it."""
-        keep_views(self.forward, prepared.pixels, self.store, contents, views, progress, checkpoint)
-
 
 @dataclass(frozen=True)
 class Tail:
@@ -130,9 +119,11 @@ def keep_tail(prepared: Prepared, division: Division, quick: Candidate, boundary
         )
     with prepared.clock.phase(context, "boundary") as progress:
         checkpoint = checkpoint_before_training(context)
-        total = missing + missing_held
-        shown.keep(prepared, contents, views, lambda done, _all: progress(done, total), checkpoint)
-        scored.keep(prepared, held, range(1), lambda done, _all: progress(missing + done, total), checkpoint)
+        pixels, total = prepared.pixels, missing + missing_held
+        keep_views(shown.forward, pixels, view, contents, views, lambda done, _all: progress(done, total), checkpoint)
+        keep_views(
+            scored.forward, pixels, scored.store, held, range(1), lambda done, _all: progress(missing + done, total), checkpoint
+        )
     return Tail(prepared, boundary, shown.store, scored.store, views)
 
 
