@@ -133,7 +133,7 @@ def _acting(project: Project, wanted: Wanted, place: str, pages: int) -> Callabl
             turned = st.session_state.get(place, 1) + (-1 if action.to.startswith("-") else 1)
             st.session_state[place] = min(max(turned, 1), pages)
         elif action.kind == "open":
-            close_look.ask_for(action.ids)
+            close_look.ask_for(project, action.ids)
         else:
             everything = [sample.id for sample in wanted.samples(project)] if action.everything else []
             editing.carry_out(project, action, everything)

@@ -15,23 +15,25 @@ from transfer_core.data.samples import Sample
 from transfer_core.i18n import _
 
 SIZE = 720  # pixels: sharp on most screens, and made in a moment
-_ASKED = "picture to look at closely"
+_ASKED = "picture to look at closely"  # the project's folder and the sample's id
 
 
-def ask_for(ids: Sequence[int]) -> None:
+def ask_for(project: Project, ids: Sequence[int]) -> None:
     """Have the page open this picture when it is drawn next: to be called in a callback."""
     if ids:
-        st.session_state[_ASKED] = ids[0]
+        st.session_state[_ASKED] = (project.folder, ids[0])
 
 
 def draw_asked_for(project: Project, labels: Sequence[str]) -> None:
-    """Open the picture that was asked for, if one was."""
-    asked = st.session_state.pop(_ASKED, None)
-    if asked is None:
-        return
-    found = project.table.samples(state=None, ids=[asked])
+    """Open the picture that was asked for, if one was; it stays open until it is closed, however often the page is drawn meanwhile."""
+    folder, asked = st.session_state.get(_ASKED, (None, None))
+    found = project.table.samples(state=None, ids=[asked]) if folder == project.folder else []
     if found:
-        st.dialog(_("A close look"), width="medium")(_guarded)(project, found[0].id, labels)
+        st.dialog(_("A close look"), width="medium", on_dismiss=_forget)(_guarded)(project, found[0].id, labels)
+
+
+def _forget() -> None:
+    st.session_state.pop(_ASKED, None)
 
 
 def _guarded(project: Project, id: int, labels: Sequence[str]) -> None:
@@ -70,6 +72,7 @@ def _draw(project: Project, sample: Sample, labels: Sequence[str]) -> None:
 
 def _do(project: Project, action: Action) -> None:
     editing.carry_out(project, action)
+    _forget()
     st.rerun()
 
 

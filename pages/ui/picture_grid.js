@@ -3,12 +3,18 @@
 // of two that follow each other quickly only the second message might arrive.
 
 const instances = new WeakMap()
+const WITHOUT_PICTURES = ["undo", "redo", "page"]
 const EDITS = ["relabel", "exclude", "restore", "move"]
 const LOOK = 200 // milliseconds between two looks whether a dialog is there
 // One grid has the keyboard: the newest, because Streamlit may make a grid anew while its dialog is open.
 let newest
 let watch
-const WITHOUT_PICTURES = ["undo", "redo", "page"]
+// The picture that has the keyboard, and its place, until somebody goes elsewhere. The page may move the grid or make it anew, which
+// takes the keyboard from it, and not every browser tells of that: it comes back when the grid is drawn, or with the next key.
+let held = null
+
+addEventListener("keydown", (event) => held && newest.bringBack() && newest.key(event, true), true)
+addEventListener("pointerdown", (event) => event.composedPath().includes(newest?.list) || (held = null), true)
 
 export default function (component) {
   const root = component.parentElement.querySelector(".pg")
@@ -45,15 +51,25 @@ class Grid {
     root.onkeydown = (event) => this.key(event)
     this.list.onclick = (event) => this.click(event)
     this.list.ondblclick = () => this.act("open", "", [this.at])
-    this.list.onfocusin = (event) => {
+    this.list.addEventListener("focusin", (event) => {
       const place = this.tiles.indexOf(event.target.closest("li"))
       if (place >= 0) this.remember(place)
-    }
+    })
+    this.list.addEventListener("focusout", (event) => event.relatedTarget && (held = null))
   }
 
   remember(place) {
     this.at = place
     this.atId = this.data.items[place]?.id
+    held = { id: this.atId, at: place }
+  }
+
+  // Give the keyboard back to the picture that had it, or to its place; false where there is nothing to give or something else has it.
+  bringBack() {
+    if (!held || !this.root.isConnected || document.activeElement !== document.body) return false
+    const place = this.data.items.findIndex((item) => item.id === held.id)
+    this.focus(place < 0 ? held.at : place, false)
+    return true
   }
 
   get tiles() {
@@ -81,8 +97,9 @@ class Grid {
       this.at = Math.max(0, Math.min(this.at, data.items.length - 1))
       this.anchor = Math.min(this.anchor, this.at)
       this.mark()
-      if (inside) this.focus(this.at)
+      if (inside) this.focus(this.at, false)
     }
+    this.bringBack()
   }
 
   // Drawing
@@ -193,13 +210,13 @@ class Grid {
 
   // Selecting
 
-  focus(place) {
+  focus(place, scroll = true) {
     const tiles = this.tiles
     if (!tiles.length) return
     this.remember(Math.max(0, Math.min(place, tiles.length - 1)))
     tiles.forEach((tile, number) => (tile.tabIndex = number === this.at ? 0 : -1))
-    tiles[this.at].focus()
-    tiles[this.at].scrollIntoView({ block: "nearest" })
+    tiles[this.at].focus({ preventScroll: true })
+    if (scroll) tiles[this.at].scrollIntoView({ block: "nearest" })
   }
 
   toggle(place) {
@@ -272,6 +289,7 @@ class Grid {
   // A close look is a dialog of the page; when it closes, the keyboard goes back to the picture. A busy computer opens it late; what had
   // the keyboard in it may go only a while after it closed, and the grid may be made anew after that.
   awaitDialog() {
+    const meant = { id: this.atId, at: this.at }
     let looks = 300
     let opened = false
     clearInterval(watch)
@@ -281,10 +299,9 @@ class Grid {
         return (opened = true)
       }
       if (!looks--) return clearInterval(watch)
-      const grid = this.root.isConnected ? this : newest
-      if (!opened || !grid.root.isConnected || document.activeElement !== document.body) return
-      const place = grid.data.items.findIndex((item) => item.id === this.atId)
-      grid.focus(place < 0 ? this.at : place)
+      if (!opened || document.activeElement !== document.body) return
+      held = meant
+      newest.bringBack()
     }, LOOK)
   }
 
@@ -302,7 +319,8 @@ class Grid {
     if (after >= 0 && inside) this.focus(after)
   }
 
-  key(event) {
+  // `lost` is a key that came while no part of the page had the keyboard.
+  key(event, lost = false) {
     event.stopPropagation() // the page's own keys, such as R for drawing it again, are not meant here
     const writing = event.target.matches("input, select")
     if (event.key === "Escape" && writing) return this.focus(this.at)
@@ -310,7 +328,7 @@ class Grid {
     if (writing || this.keys.open) return
     const control = event.ctrlKey || event.metaKey
     const inside = this.list.contains(event.target)
-    const done = control ? this.controlKey(event) : this.plainKey(event, inside)
+    const done = control ? this.controlKey(event) : this.plainKey(event, inside || lost)
     if (done) event.preventDefault()
   }
 

@@ -124,6 +124,43 @@ def test_a_close_look_and_the_keys(visitor: Visitor, plain: Project, eventually:
     eventually(lambda: plain.table.count(state="excluded") == 2)
 
 
+def test_the_keyboard_stays_with_the_pictures_until_somebody_goes_elsewhere(
+    visitor: Visitor, plain: Project, eventually: Callable[..., Any]
+) -> None:
+    """Streamlit moves what is below a new part of a page, and what is moved loses the keyboard: the next key would be lost."""
+    look_at_pictures(visitor, plain)
+    page, keys = visitor.page, visitor.page.keyboard
+    tiles(visitor).nth(1).focus()
+    page.evaluate("() => { const grid = document.activeElement; grid.parentElement.append(grid) }")
+    keys.press("x")
+    eventually(lambda: plain.table.count(state="excluded") == 1)
+    visitor.button("Undo: 1 picture excluded").wait_for()
+    visitor.settle()
+    page.get_by_role("heading", name="Look and repair").click()
+    assert not page.locator("li[role=option]:focus").count()
+    keys.press("x")
+    tiles(visitor).first.focus()
+    keys.press("x")
+    eventually(lambda: plain.table.count(state="excluded") == 2)
+
+
+def test_a_close_look_stays_open_while_the_page_is_drawn_again(visitor: Visitor, plain: Project) -> None:
+    """A job that ends has the page drawn again; only who looks closes the look, and then it stays closed."""
+    look_at_pictures(visitor, plain)
+    page = visitor.page
+    tiles(visitor).first.dblclick()
+    dialog = page.get_by_role("dialog").filter(has_text="A close look")
+    dialog.get_by_role("button", name="Exclude").wait_for()
+    again = "button => { button.click() }"  # by the pointer it can't be reached now
+    page.get_by_test_id("stBaseButton-secondary").filter(has_text="Check again").evaluate(again)
+    visitor.settle()
+    dialog.get_by_role("button", name="Exclude").wait_for()
+    dialog.get_by_role("button", name="Close").click()
+    visitor.button("Check again").click()  # which nobody can while the look is open
+    visitor.settle()
+    assert not dialog.count()
+
+
 def test_the_map_draws_itself_and_gives_pictures_to_change(
     visitor: Visitor, plain: Project, eventually: Callable[..., Any]
 ) -> None:
