@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from transfer_core.errors import WeightsError
@@ -37,6 +37,15 @@ def read_checkpoint(path: Path, record: Record | None) -> tuple[dict[str, Tensor
             fix="Give the same teacher, seed and steps as before, or remove the file to start again.",
         )
     return tensors, step, found
+
+
+def read_features(path: Path) -> dict[str, Tensor]:
+    """A starter's parameters as the features of a network have them, in float32; batch counters stay integers."""
+    tensors = load_file(path)
+    return {
+        name.removeprefix("features."): tensor.float() if tensor.is_floating_point() else tensor
+        for name, tensor in tensors.items()
+    }
 
 
 def save_starter(path: Path, features: nn.Module, record: Record) -> None:

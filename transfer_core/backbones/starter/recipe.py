@@ -1,19 +1,20 @@
 """How `starter.safetensors` is made: MobileNetV3-Small distilled from a teacher on free pictures, with one command.
 
-    python -m transfer_core.backbones.starter.recipe --teacher FILE --out FILE --steps N --seed N
+    python -m transfer_core.backbones.starter.recipe --teacher FILE --pool FOLDER --out FILE --steps N --seed N
 
-The teacher is a state dict of torchvision's `mobilenet_v2`; needs the development extras scikit-image and scikit-learn.
+The teacher is a state dict of torchvision's `mobilenet_v2`; the pool is what `gather` wrote. Where there is a graphics card,
+pictures are made on it and both networks run there.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -21,18 +22,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models import mobilenet_v3_small
 
-from transfer_core.backbones.starter.checkpoint import read_checkpoint, save_checkpoint, save_starter
-from transfer_core.backbones.starter.pictures import PictureSource
+from transfer_core.backbones.starter.answers import Answers, normalised
+from transfer_core.backbones.starter.checkpoint import read_checkpoint, read_features, save_checkpoint, save_starter
+from transfer_core.backbones.starter.scenes import Pool, Scenes
 from transfer_core.backbones.starter.teacher import HINT_BLOCKS, Teacher, Told
+from transfer_core.files import digest_of
 
 FEATURES = 576  # channels the student's last convolution gives
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 TEMPERATURE = 2.0
 WARM_UP_STEPS = 100
+ALONE_STEPS = 200  # in which a training that goes on from a starter fits the maps to the teacher alone
 STATISTICS_BATCHES = 12
-TIMED_STEPS = 12
-SETTLING_PIXELS = 224  # the size the starter is used at, for a training at 128
+TIMED_STEPS = 8
+SETTLING_PIXELS = 224  # the size the starter is used at
 SETTLING_BATCHES = 48
+FAR = 1_000_000_000  # numbers of batches that no step sees
 # The student's blocks that learn the teacher's hints, and their channels: at the same shares of the picture's side.
 HINTED_BLOCKS: dict[int, int] = {3: 24, 8: 48, 11: 96}
 
@@ -46,11 +50,20 @@ class Settings:
     steps: int
     seed: int
     batch: int = 64
-    pixels: int = 128
+    phases: tuple[tuple[float, int], ...] = ((0.85, 128), (0.15, 192))  # share of the steps, side of their pictures
+    shows: int = 4  # how often a picture is shown
+    kept: int = 128  # batches from which the pictures of a step are drawn
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
     logit_weight: float = 1.0
     hint_weight: float = 0.5
+
+    def first_steps(self) -> list[int]:
+        """The step each phase begins at, and where the last one ends."""
+        shares = [0.0]
+        for share, _pixels in self.phases:
+            shares.append(shares[-1] + share)
+        return [round(self.steps * share) for share in shares[:-1]] + [self.steps]
 
 
 class Student(nn.Module):
@@ -91,7 +104,8 @@ def distillation_loss(guessed: Told, told: Told, statistics: list[Statistics], s
         shape = (1, -1) + (1,) * (target.dim() - 2)
         standard = (target - mean.view(shape)) / std.view(shape)
         distances.append(1 - functional.cosine_similarity(own, standard, dim=1).mean())
-    return distances[0] + settings.hint_weight * sum(distances[1:], torch.zeros(())) + settings.logit_weight * divergence
+    hints = torch.stack(distances[1:]).sum()
+    return distances[0] + settings.hint_weight * hints + settings.logit_weight * divergence
 
 
 def _maps(said: Told) -> list[Tensor]:
@@ -108,47 +122,60 @@ def learning_rate_at(step: int, settings: Settings) -> float:
 class Distillation:
     """The training's whole state: student, optimiser, and the step it stands at."""
 
-    def __init__(self, settings: Settings, teacher: Teacher, pictures: PictureSource) -> None:
-        """A fresh start; the teacher's feature statistics come from batches of their own, before step 0."""
-        self.settings, self.teacher, self.pictures = settings, teacher, pictures
+    def __init__(self, settings: Settings, teacher: Teacher, pool: Pool, start: Path | None = None) -> None:
+        """From random parameters, or from those of the starter at `start`."""
+        self.settings, self.teacher, self.pool, self.continued = settings, teacher, pool, start is not None
         torch.manual_seed(settings.seed)
-        self.student = Student(teacher.features, teacher.classes).to(memory_format=torch.channels_last).train()
+        student = Student(teacher.features, teacher.classes)
+        if start is not None:
+            student.features.load_state_dict(read_features(start))
+        self.student = student.to(teacher.device).to(memory_format=torch.channels_last).train()
+        features = list(self.student.features.parameters())
+        maps = [parameter for name, parameter in self.student.named_parameters() if not name.startswith("features.")]
         self.optimiser = torch.optim.AdamW(
-            self.student.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+            [{"params": features}, {"params": maps}], lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
         self.step = 0
         self.statistics: list[Statistics] = []
-        # The next pictures are made on a thread while the teacher and the student work on these.
-        self._ahead: tuple[int, Future[Tensor]] | None = None
-        self._worker = ThreadPoolExecutor(1)
-        self._normal_mean = torch.tensor(MEAN).view(1, 3, 1, 1)
-        self._normal_std = torch.tensor(STD).view(1, 3, 1, 1)
+        self.phase = -1
 
-    def batch(self, index: int) -> Tensor:
-        """The normalised pictures of one step: float32 (batch, 3, pixels, pixels)."""
-        if self._ahead is None or self._ahead[0] != index:
-            self._ahead = (index, self._worker.submit(self.pictures, index))
-        made = self._ahead[1].result()
-        self._ahead = (index + 1, self._worker.submit(self.pictures, index + 1))
-        return self.normalised(made)
+    def enter_phase(self) -> None:
+        """Have pictures and answers of the size that this step wants; the teacher's statistics are measured where they are not known."""
+        firsts = self.settings.first_steps()
+        phase = next(number for number in range(len(firsts) - 1) if self.step < firsts[number + 1])
+        if phase == self.phase:
+            return
+        settings, pixels = self.settings, self.settings.phases[phase][1]
+        make = Scenes(self.pool, settings.seed * len(settings.phases) + phase, batch=settings.batch, pixels=pixels)
+        ask = self.teacher.for_batches(settings.batch, pixels, torch.get_num_threads())
+        self.answers = Answers(make, ask, seed=settings.seed, batch=settings.batch, shows=settings.shows, kept=settings.kept)
+        if self.step == firsts[phase]:
+            self.statistics = self._measure_teacher()
+        self.phase = phase
 
-    def measure_teacher(self) -> None:
-        """Mean and standard deviation of each of the teacher's channels, over batches beyond the last step's."""
-        first = self.settings.steps
-        told = [_maps(self.teacher(self.batch(first + index))) for index in range(STATISTICS_BATCHES)]
+    def _measure_teacher(self) -> list[Statistics]:
+        """Mean and standard deviation of each of the teacher's channels."""
+        told = [_maps(self.answers.told(FAR + number)) for number in range(STATISTICS_BATCHES)]
+        found = []
         for maps in zip(*told, strict=True):
             channels = torch.cat([each.transpose(0, 1).flatten(1) for each in maps], 1)
-            self.statistics.append((channels.mean(1), channels.std(1).clamp_min(1e-2)))
+            found.append((channels.mean(1), channels.std(1).clamp_min(1e-2)))
+        return found
 
     def train_step(self) -> float:
         """One step; the loss before it."""
-        pictures = self.batch(self.step)
-        told = self.teacher(pictures)
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate_at(self.step, self.settings)
+        self.enter_phase()
+        answered = self.answers(self.step - self.settings.first_steps()[self.phase])
+        rate = learning_rate_at(self.step, self.settings)
+        features, maps = self.optimiser.param_groups
+        maps["lr"] = rate
+        features["lr"] = 0.0 if self.continued and self.step < ALONE_STEPS else rate
         self.optimiser.zero_grad(set_to_none=True)
-        guessed = self.student(pictures)
-        loss = distillation_loss(guessed, told, self.statistics, self.settings)
+        device = answered.pictures.device.type
+        with torch.autocast(device, torch.bfloat16, enabled=device != "cpu"):
+            guessed = self.student(answered.pictures)
+        guessed = Told(guessed.pooled.float(), guessed.logits.float(), [hint.float() for hint in guessed.hints])
+        loss = distillation_loss(guessed, answered.told, self.statistics, self.settings)
         loss.backward()
         self.optimiser.step()
         self.step += 1
@@ -156,23 +183,17 @@ class Distillation:
 
     @torch.no_grad()
     def settle(self) -> None:
-        """BatchNorm's statistics anew, as plain means over unblended crops of the size the starter is used at.
+        """BatchNorm's statistics anew, as plain means over unblended pictures of the size the starter is used at.
 
-        At 128 pixels much more of the last maps is padded border than at 224: the means of the one don't fit the other.
+        In smaller pictures much more of the last maps is padded border: the means of the one don't fit the other.
         """
-        pixels = self.settings.pixels * SETTLING_PIXELS // 128
-        pictures = PictureSource(self.settings.seed, batch=self.settings.batch // 2, pixels=pixels, blended=False)
+        make = Scenes(self.pool, self.settings.seed, batch=self.settings.batch // 2, pixels=SETTLING_PIXELS, blended=False)
         for module in self.student.features.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.reset_running_stats()
                 module.momentum = None  # a plain mean
-        for index in range(SETTLING_BATCHES):
-            self.student.features(self.normalised(pictures(self.settings.steps + index)))
-
-    def normalised(self, pictures: Tensor) -> Tensor:
-        """Pictures in 0 to 1 as both networks take them, channels last."""
-        pictures = (pictures - self._normal_mean) / self._normal_std
-        return pictures.contiguous(memory_format=torch.channels_last)
+        for number in range(SETTLING_BATCHES):
+            self.student.features(normalised(make(FAR + number)))
 
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor a resumed training needs, under a name."""
@@ -195,37 +216,49 @@ class Distillation:
             }
             self.optimiser.state[parameter] = {"step": tensors[f"optimiser.step.{name}"].clone(), **moments}
         count = 1 + len(HINT_BLOCKS)
-        self.statistics = [(tensors[f"teacher.{number}.mean"], tensors[f"teacher.{number}.std"]) for number in range(count)]
+        device = self.teacher.device
+        self.statistics = [
+            (tensors[f"teacher.{number}.mean"].to(device), tensors[f"teacher.{number}.std"].to(device)) for number in range(count)
+        ]
         self.step = step
 
 
-def measured_steps(minutes: float, teacher: Teacher, pictures: PictureSource, settings: Settings) -> int:
-    """How many steps fit the time, from a few steps of a training that is thrown away."""
-    trial = Distillation(settings, teacher, pictures)
-    trial.train_step()
-    started = time.perf_counter()
-    for _ in range(TIMED_STEPS):
+def measured_steps(minutes: float, teacher: Teacher, pool: Pool, settings: Settings) -> int:
+    """How many steps fit the time, from a few steps of trainings at each size that are thrown away."""
+    seconds = 0.0
+    for share, pixels in settings.phases:
+        trial = Distillation(replace(settings, phases=((1.0, pixels),)), teacher, pool)
         trial.train_step()
-    seconds = (time.perf_counter() - started) / TIMED_STEPS
+        started = time.perf_counter()
+        for _ in range(TIMED_STEPS * settings.shows):
+            trial.train_step()
+        seconds += share * (time.perf_counter() - started) / (TIMED_STEPS * settings.shows)
     return max(WARM_UP_STEPS, int(minutes * 60 / seconds))
 
 
 def train(
-    teacher: Teacher, out: Path, settings: Settings, *, checkpoint: Path | None, every: int, stop_at: int | None = None
+    teacher: Teacher,
+    pool: Pool,
+    out: Path,
+    settings: Settings,
+    *,
+    checkpoint: Path | None,
+    every: int,
+    start: Path | None = None,
+    stop_at: int | None = None,
 ) -> None:
     """Trains to the last step and writes the starter; with a checkpoint that is there, goes on from it.
 
-    `stop_at` ends early, as a kill would, for tests.
+    `start` is a starter whose parameters the training begins with. `stop_at` ends early, as a kill would, for tests.
     """
-    pictures = PictureSource(settings.seed, batch=settings.batch, pixels=settings.pixels)
-    training = Distillation(settings, teacher, pictures)
-    record = {"settings": asdict(settings), "pictures": pictures.digest, "teacher": teacher.digest}
+    training = Distillation(settings, teacher, pool, start)
+    record = {"settings": json.loads(json.dumps(asdict(settings))), "pictures": pool.digest, "teacher": teacher.digest}
+    if start is not None:
+        record["start"] = digest_of(start)
     if checkpoint is not None and checkpoint.exists():
         tensors, step, _ = read_checkpoint(checkpoint, record)
         training.restore(tensors, step)
         say(f"Going on from step {step} of {settings.steps}.")
-    else:
-        training.measure_teacher()
     started, first = time.perf_counter(), training.step
     losses: list[float] = []
     while training.step < settings.steps:
@@ -254,6 +287,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(description="Pretrain the starter backbone on free pictures.")
     parser.add_argument("--teacher", type=Path, required=True, help="state dict of torchvision's mobilenet_v2")
+    parser.add_argument("--pool", type=Path, required=True, help="folder of the pictures that gather wrote")
     parser.add_argument("--out", type=Path, required=True, help="the safetensors file to write")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--steps", type=int, help="steps of 64 pictures")
@@ -261,18 +295,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0, help="0: as torch chooses")
     parser.add_argument("--resume", type=Path, help="checkpoint: written while training, gone on from if it is there")
+    parser.add_argument("--start", type=Path, help="a starter to begin with, instead of random parameters")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     given = parser.parse_args(arguments)
     if given.threads:
         torch.set_num_threads(given.threads)
+    torch.backends.cudnn.deterministic = True
     settings = Settings(steps=given.steps or 10_000, seed=given.seed)
-    teacher = Teacher(given.teacher, batch=settings.batch, pixels=settings.pixels, threads=torch.get_num_threads())
+    teacher, pool = Teacher(given.teacher, given.device), Pool.read(given.pool, given.device)
     if given.minutes:
-        recorded = recorded_steps(given.resume)
-        pictures = PictureSource(settings.seed, batch=settings.batch, pixels=settings.pixels)
-        steps = recorded or measured_steps(given.minutes, teacher, pictures, settings)
-        settings = Settings(steps=steps, seed=given.seed)
+        steps = recorded_steps(given.resume) or measured_steps(given.minutes, teacher, pool, settings)
+        settings = replace(settings, steps=steps)
         say(f"{steps} steps; to repeat this result, give --steps {steps}.")
-    train(teacher, given.out, settings, checkpoint=given.resume, every=250)
+    train(teacher, pool, given.out, settings, checkpoint=given.resume, every=250, start=given.start)
     return 0
 
 

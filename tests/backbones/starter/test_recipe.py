@@ -1,4 +1,4 @@
-"""The starter's recipe at a tiny size with a random teacher, and the file it made."""
+"""The recipe at a tiny size with a random teacher, and the file it made."""
 
 from __future__ import annotations
 
@@ -17,47 +17,87 @@ from transfer_core.errors import WeightsError
 
 SHIPPED = Path(recipe.__file__).with_name("starter.safetensors")
 
-pytest.importorskip("skimage", reason="the recipe's pictures are in scikit-image, a development extra")
-pytest.importorskip("sklearn", reason="the recipe's pictures are in scikit-learn, a development extra")
-
 
 @pytest.fixture(scope="module")
 def settings() -> recipe.Settings:
-    return recipe.Settings(steps=3, seed=0, batch=4, pixels=32)
+    return recipe.Settings(steps=4, seed=0, batch=4, phases=((0.75, 32), (0.25, 48)), shows=2, kept=2)
 
 
 @pytest.fixture(scope="module")
-def teacher(tmp_path_factory: pytest.TempPathFactory, settings: recipe.Settings) -> recipe.Teacher:
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> recipe.Teacher:
     torch.manual_seed(1)
     weights = tmp_path_factory.mktemp("teacher") / "teacher.pth"
     torch.save(mobilenet_v2(weights=None, num_classes=7).state_dict(), weights)
-    return recipe.Teacher(weights, batch=settings.batch, pixels=settings.pixels, threads=1)
+    return recipe.Teacher(weights)
+
+
+@pytest.fixture
+def pool(pool_folder: Path, monkeypatch: pytest.MonkeyPatch) -> recipe.Pool:
+    """The small pool, and a settling that is as short."""
+    monkeypatch.setattr(recipe, "SETTLING_BATCHES", 2)
+    monkeypatch.setattr(recipe, "SETTLING_PIXELS", 64)
+    monkeypatch.setattr(recipe, "STATISTICS_BATCHES", 2)
+    monkeypatch.setattr("transfer_core.backbones.starter.answers.FIRST", 2)
+    return recipe.Pool.read(pool_folder)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("stop_at", [2, 3])
 def test_repeating_and_resuming_give_the_same_file(
-    tmp_path: Path, teacher: recipe.Teacher, settings: recipe.Settings, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    teacher: recipe.Teacher,
+    pool: recipe.Pool,
+    settings: recipe.Settings,
+    stop_at: int,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """Stopped within a phase, and between two."""
     files = [tmp_path / f"{name}.safetensors" for name in ("first", "again", "resumed")]
-    recipe.train(teacher, files[0], settings, checkpoint=None, every=1)
-    recipe.train(teacher, files[1], settings, checkpoint=None, every=2)
+    recipe.train(teacher, pool, files[0], settings, checkpoint=None, every=1)
+    recipe.train(teacher, pool, files[1], settings, checkpoint=None, every=2)
     checkpoint = tmp_path / "checkpoint.safetensors"
-    recipe.train(teacher, files[2], settings, checkpoint=checkpoint, every=1, stop_at=2)
+    recipe.train(teacher, pool, files[2], settings, checkpoint=checkpoint, every=1, stop_at=stop_at)
     assert not files[2].exists()
-    recipe.train(teacher, files[2], settings, checkpoint=checkpoint, every=1)
-    assert "Going on from step 2 of 3." in capsys.readouterr().err
+    recipe.train(teacher, pool, files[2], settings, checkpoint=checkpoint, every=1)
+    assert f"Going on from step {stop_at} of 4." in capsys.readouterr().err
     assert files[0].read_bytes() == files[1].read_bytes() == files[2].read_bytes()
-    assert recipe.recorded_steps(checkpoint) == 3
+    assert recipe.recorded_steps(checkpoint) == 4
     untrained = mobilenet_v3_small(weights=None).features.state_dict()
     assert {name.removeprefix("features.") for name in load_file(files[0])} == set(untrained)
 
 
 @pytest.mark.slow
-def test_another_seed_gives_another_file(tmp_path: Path, teacher: recipe.Teacher, settings: recipe.Settings) -> None:
+def test_another_seed_gives_another_file(tmp_path: Path, teacher: recipe.Teacher, pool: recipe.Pool) -> None:
     one, other = tmp_path / "one.safetensors", tmp_path / "other.safetensors"
     for out, seed in ((one, 1), (other, 2)):
-        recipe.train(teacher, out, recipe.Settings(steps=1, seed=seed, batch=4, pixels=32), checkpoint=None, every=1)
+        settings = recipe.Settings(steps=1, seed=seed, batch=4, phases=((1.0, 32),), kept=2)
+        recipe.train(teacher, pool, out, settings, checkpoint=None, every=1)
     assert one.read_bytes() != other.read_bytes()
+
+
+@pytest.mark.slow
+def test_a_training_that_goes_on_from_a_starter_fits_the_maps_alone_at_first(
+    tmp_path: Path, teacher: recipe.Teacher, pool: recipe.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Maps that point anywhere would tear the features apart."""
+    out, settings = tmp_path / "went-on.safetensors", recipe.Settings(steps=2, seed=0, batch=4, phases=((1.0, 32),), kept=2)
+    recipe.train(teacher, pool, out, settings, checkpoint=None, every=1, start=SHIPPED)
+    shipped, went_on = load_file(SHIPPED), load_file(out)
+    weights = [name for name in shipped if name.endswith("0.weight")]
+    assert weights and all(torch.equal(shipped[name], went_on[name]) for name in weights)
+    monkeypatch.setattr(recipe, "ALONE_STEPS", 0)
+    recipe.train(teacher, pool, out, settings, checkpoint=None, every=1, start=SHIPPED)
+    assert not any(torch.equal(shipped[name], load_file(out)[name]) for name in weights)
+
+
+@pytest.mark.slow
+def test_the_graph_of_the_teacher_says_what_the_network_says(teacher: recipe.Teacher) -> None:
+    pictures = torch.rand(2, 3, 32, 32)
+    graph, network = teacher.for_batches(2, 32, 1)(pictures), teacher.ask(pictures)
+    for said, meant in zip(
+        [graph.pooled, graph.logits, *graph.hints], [network.pooled, network.logits, *network.hints], strict=True
+    ):
+        assert torch.allclose(said, meant, atol=1e-4)
 
 
 def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
@@ -70,7 +110,7 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
 
 
 def test_every_source_states_a_free_licence() -> None:
-    from transfer_core.backbones.starter.pictures import SOURCES
+    from transfer_core.backbones.starter.installed import SOURCES
 
     free = {"CC0", "public domain", "no known copyright restrictions", "BSD-3-Clause", "CC BY 2.0"}
     assert {source.licence for source in SOURCES} <= free
