@@ -62,11 +62,15 @@ class Answers:
 
     def told(self, number: int) -> Told:
         """What the teacher says of a batch that is not kept."""
-        return self.ask(normalised(_bytes(self.make(number)).float().div_(255)))
+        return self._asked(number)[1]
+
+    def _asked(self, number: int) -> tuple[Tensor, Told]:
+        """The pictures of a batch as bytes, and what the teacher says of just these."""
+        pictures = (self.make(number) * 255).round_().byte()
+        return pictures, self.ask(normalised(pictures.float().div_(255)))
 
     def _keep(self, number: int) -> None:
-        pictures = _bytes(self.make(number))
-        told = self.ask(normalised(pictures.float().div_(255)))
+        pictures, told = self._asked(number)
         parts = [pictures, *(part.half() for part in (told.pooled, told.logits, *told.hints))]
         if not self._lie:
             self._lie = [part.new_empty(self.kept * self.batch, *part.shape[1:]) for part in parts]
@@ -79,7 +83,3 @@ def normalised(pictures: Tensor) -> Tensor:
     """Pictures in 0 to 1 as both networks take them, channels last."""
     mean, std = (pictures.new_tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
     return ((pictures - mean) / std).contiguous(memory_format=torch.channels_last)
-
-
-def _bytes(pictures: Tensor) -> Tensor:
-    return (pictures * 255).round_().byte()

@@ -25,6 +25,7 @@ from PIL import Image
 from transfer_core.backbones.starter.archives import ARCHIVES, Archive, fetch, pictures_of
 from transfer_core.backbones.starter.drawn import draw_picture
 from transfer_core.backbones.starter.installed import installed_pictures
+from transfer_core.backbones.starter.saying import say
 from transfer_core.files import write_json, write_whole
 
 TILE = 384  # pixels of a tile's side
@@ -148,11 +149,6 @@ def gather(archives: Path, out: Path, chosen: Sequence[Archive] = ARCHIVES) -> N
 
 def _save(array: Pixels, target: BinaryIO) -> None:
     np.save(target, array)
-
-
-def say(sentence: str) -> None:
-    """One sentence of progress on stderr."""
-    print(sentence, file=sys.stderr, flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

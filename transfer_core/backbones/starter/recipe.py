@@ -24,6 +24,7 @@ from torchvision.models import mobilenet_v3_small
 
 from transfer_core.backbones.starter.answers import Answers, normalised
 from transfer_core.backbones.starter.checkpoint import read_checkpoint, read_features, save_checkpoint, save_starter
+from transfer_core.backbones.starter.saying import say
 from transfer_core.backbones.starter.scenes import Pool, Scenes
 from transfer_core.backbones.starter.teacher import HINT_BLOCKS, Teacher, Told
 from transfer_core.files import digest_of
@@ -276,11 +277,6 @@ def train(
     training.settle()
     save_starter(out, training.student.features, record)
     say(f"Wrote {out}.")
-
-
-def say(sentence: str) -> None:
-    """One sentence of progress on stderr."""
-    print(sentence, file=sys.stderr, flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
