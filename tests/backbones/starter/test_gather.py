@@ -47,9 +47,11 @@ def test_the_same_pool_each_time(
 ) -> None:
     folder, made = archives()
     monkeypatch.setattr(gather, "DRAWN_COUNT", 1)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 800)  # less than half of the drawing: the archive has such, and they are taken
     monkeypatch.setattr(gather, "installed_pictures", lambda: [("one", Image.new("RGB", (50, 40), "blue"))])
     for out in ("a", "b"):
         gather.gather(folder, tmp_path / out, made)
+    assert Image.MAX_IMAGE_PIXELS == 800
     told = json.loads((tmp_path / "a" / "pool.json").read_text(encoding="utf-8"))
     assert told["pictures"] == ["one", "usr/share/game/images/land/hill.jpg", "drawn 0"] and told["photographs"] == 2
     assert len(told["roots"]) == len(np.load(tmp_path / "a" / "tiles.npy"))

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torchvision.models import mobilenet_v2, mobilenet_v3_small
 
 from transfer_core.backbones.starter import recipe
-from transfer_core.backbones.starter.checkpoint import read_checkpoint, save_checkpoint
+from transfer_core.backbones.starter.checkpoint import pictures_shown, read_checkpoint, save_checkpoint
 from transfer_core.errors import WeightsError
 
 SHIPPED = Path(recipe.__file__).with_name("starter.safetensors")
@@ -82,6 +82,7 @@ def test_a_training_that_goes_on_from_a_starter_fits_the_maps_alone_at_first(
     """Maps that point anywhere would tear the features apart."""
     out, settings = tmp_path / "went-on.safetensors", recipe.Settings(steps=2, seed=0, batch=4, phases=((1.0, 32),), kept=2)
     recipe.train(teacher, pool, out, settings, checkpoint=None, every=1, start=SHIPPED)
+    assert pictures_shown(out) == pictures_shown(SHIPPED) + 2 * 4
     shipped, went_on = load_file(SHIPPED), load_file(out)
     weights = [name for name in shipped if name.endswith("0.weight")]
     assert weights and all(torch.equal(shipped[name], went_on[name]) for name in weights)

@@ -48,6 +48,13 @@ def read_features(path: Path) -> dict[str, Tensor]:
     }
 
 
+def pictures_shown(path: Path) -> int:
+    """How many pictures a starter was trained on, the trainings that it went on from included, as its file says."""
+    with safe_open(path, "pt") as file:
+        made: Record = json.loads(file.metadata()["recipe"])
+    return int(made["settings"]["steps"] * made["settings"]["batch"] + made.get("start", {}).get("shown", 0))
+
+
 def save_starter(path: Path, features: nn.Module, record: Record) -> None:
     """Parameters and BatchNorm statistics as float16, under torchvision's names; batch counters stay integers."""
     tensors = {}

@@ -14,6 +14,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -111,6 +112,17 @@ def _drawings(archive: Archive, file: Path) -> Iterator[tuple[str, Any]]:
         yield name, lambda svg=svg: Image.open(io.BytesIO(bytes(svg_to_bytes(svg_string=svg, width=CUTOUT, height=CUTOUT))))
 
 
+@contextmanager
+def _of_any_size() -> Iterator[None]:
+    """Pillow opens pictures however large: a drawing has 231 million pixels, and what the archives hold is known by their digests."""
+    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+@_of_any_size()
 def gather(archives: Path, out: Path, chosen: Sequence[Archive] = ARCHIVES) -> None:
     """Write `tiles.npy`, `cutouts.npy` and `pool.json` into `out`: what each shows, and a digest of all pixels."""
     tiles: list[Pixels] = []

@@ -23,7 +23,13 @@ from torch.nn import functional
 from torchvision.models import mobilenet_v3_small
 
 from transfer_core.backbones.starter.answers import Answers, normalised
-from transfer_core.backbones.starter.checkpoint import read_checkpoint, read_features, save_checkpoint, save_starter
+from transfer_core.backbones.starter.checkpoint import (
+    pictures_shown,
+    read_checkpoint,
+    read_features,
+    save_checkpoint,
+    save_starter,
+)
 from transfer_core.backbones.starter.saying import say
 from transfer_core.backbones.starter.scenes import Pool, Scenes
 from transfer_core.backbones.starter.teacher import HINT_BLOCKS, Teacher, Told
@@ -255,7 +261,7 @@ def train(
     training = Distillation(settings, teacher, pool, start)
     record = {"settings": json.loads(json.dumps(asdict(settings))), "pictures": pool.digest, "teacher": teacher.digest}
     if start is not None:
-        record["start"] = digest_of(start)
+        record["start"] = {"digest": digest_of(start), "shown": pictures_shown(start)}
     if checkpoint is not None and checkpoint.exists():
         tensors, step, _ = read_checkpoint(checkpoint, record)
         training.restore(tensors, step)
