@@ -40,7 +40,7 @@ class Pool:
 
     @classmethod
     def read(cls, folder: Path, device: torch.device | str = "cpu") -> Pool:
-        """What `gather` wrote: 2 GB."""
+        """What `gather` wrote: 2 GB, which stay in the files where the device is the processor."""
         told: dict[str, Any] = read_json(folder / "pool.json")
         roots = np.array(told["roots"])
         # A large picture has more to show than a small one, though not as much more as it has tiles.
@@ -49,7 +49,9 @@ class Pool:
         chances[drawn] *= DRAWN_SHARE / chances[drawn].sum()
         chances[~drawn] *= (1 - DRAWN_SHARE) / chances[~drawn].sum()
         tiles, cutouts = (
-            torch.from_numpy(np.load(folder / f"{name}.npy")).permute(0, 3, 1, 2).to(device) for name in ("tiles", "cutouts")
+            # Nobody writes into them, but torch warns of arrays that could not be written to: "c" would copy what is.
+            torch.from_numpy(np.load(folder / f"{name}.npy", mmap_mode="c")).permute(0, 3, 1, 2).to(device)
+            for name in ("tiles", "cutouts")
         )
         return cls(tiles, cutouts, chances / chances.sum(), told["digest"])
 
