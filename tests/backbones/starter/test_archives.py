@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from transfer_core.backbones.starter import archives as module
-from transfer_core.backbones.starter.archives import ARCHIVES, Archive, contents, fetch, licence_of, licences, pictures_of
+from transfer_core.backbones.starter.archives import ARCHIVES, Archive, contents, fetch, licences, licences_of, pictures_of
 from transfer_core.backbones.starter.installed import SOURCES
 from transfer_core.errors import DataError
 
@@ -44,11 +44,14 @@ def test_photographs_without_a_free_licence_are_left_out(archives: Made) -> None
     assert found == ["usr/share/game/images/land/hill.jpg"]
 
 
-def test_the_last_rule_that_fits_is_the_licence() -> None:
-    rules = licences("Files: *\nLicense: GPL-2\n\nFiles: a/one.jpg\n a/two.jpg\nLicense: CC0-1.0\n text\n")
-    assert rules == [("*", "GPL-2"), ("a/one.jpg", "CC0-1.0"), ("a/two.jpg", "CC0-1.0")]
-    assert licence_of("usr/share/backgrounds/two.jpg", rules) == "CC0-1.0"  # moved when it was installed
-    assert licence_of("usr/share/backgrounds/three.jpg", rules) == "GPL-2"
+def test_all_rules_for_a_file_tell_its_licences() -> None:
+    text = "Files: *\nLicense: GPL-2\n\nFiles: a/one.jpg\n a/two.jpg\nLicense: CC0-1.0\n text\n\nFiles: a/two*\nLicense: CC0-1.0 and MIT\n"
+    rules = licences(text)
+    assert rules == [("*", "GPL-2"), ("a/one.jpg", "CC0-1.0"), ("a/two.jpg", "CC0-1.0"), ("a/two*", "CC0-1.0 and MIT")]
+    assert licences_of("usr/share/backgrounds/one.jpg", rules) == ["CC0-1.0"]  # moved when it was installed
+    assert licences_of("usr/share/a/two.jpg", rules) == ["CC0-1.0", "CC0-1.0 and MIT"]
+    assert licences_of("usr/share/backgrounds/three.jpg", rules) == ["GPL-2"]
+    assert licences_of("three.jpg", []) == []
 
 
 def test_a_missing_archive_is_fetched_and_another_one_is_refused(archives: Made, tmp_path: Path) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file
 from torchvision.models import mobilenet_v2, mobilenet_v3_small
 
 from transfer_core.backbones.starter import recipe
-from transfer_core.backbones.starter.checkpoint import pictures_shown, read_checkpoint, save_checkpoint
+from transfer_core.backbones.starter.checkpoint import pictures_shown, read_checkpoint, read_record, save_checkpoint
 from transfer_core.errors import WeightsError
 
 SHIPPED = Path(recipe.__file__).with_name("starter.safetensors")
@@ -106,8 +104,10 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
     save_checkpoint(path, {"one": torch.ones(1)}, 5, {"settings": {"seed": 0}, "teacher": "a"})
     tensors, step, record = read_checkpoint(path, {"settings": {"seed": 0}, "teacher": "a"})
     assert (tensors["one"].item(), step, record["teacher"]) == (1, 5, "a")
-    with pytest.raises(WeightsError, match="settings differ"):
-        read_checkpoint(path, {"settings": {"seed": 1}, "teacher": "a"})
+    with pytest.raises(WeightsError, match="settings, start differ"):
+        read_checkpoint(path, {"settings": {"seed": 1}, "teacher": "a", "start": "b"})
+    with pytest.raises(WeightsError, match="teacher differ"):
+        read_checkpoint(path, {"settings": {"seed": 0}})
 
 
 def test_every_source_states_a_free_licence() -> None:
@@ -131,7 +131,10 @@ def test_the_shipped_file_fits_torchvision() -> None:
 
 
 def test_the_shipped_file_says_how_it_was_made() -> None:
-    with safe_open(SHIPPED, "pt") as file:
-        made = json.loads(file.metadata()["recipe"])
-    assert made["architecture"] == "mobilenet_v3_small.features"
-    assert made["settings"]["steps"] > 0 and len(made["pictures"]) == len(made["teacher"]) == 64
+    made = read_record(SHIPPED)
+    assert made["architecture"] == "mobilenet_v3_small.features" and "start" not in made
+    steps, seed = made["settings"]["steps"], made["settings"]["seed"]
+    assert made["settings"] == recipe.Settings(steps=steps, seed=seed).as_json()
+    card = SHIPPED.with_name("CARD.md").read_text(encoding="utf-8")
+    assert f"--steps {steps} --seed {seed}" in card and f"{steps:,} steps" in card
+    assert made["pictures"] in card and made["teacher"] in card

@@ -43,17 +43,17 @@ class Answers:
         self.make, self.ask = make, ask
         self.seed, self.batch, self.shows, self.kept = seed, batch, shows, kept
         self._next = 0  # the number of the batch to be made next
-        self._lie: list[Tensor] = []  # pictures as bytes, then the parts of what was told, in half precision
+        self._store: list[Tensor] = []  # pictures as bytes, then the parts of what was told, in half precision
 
     def __call__(self, step: int) -> Answered:
         """The pictures of a step and their answers, half of the time mirrored."""
-        there = FIRST + step // self.shows
-        for number in range(max(self._next, there - self.kept), there):
+        made = FIRST + step // self.shows
+        for number in range(max(self._next, made - self.kept), made):
             self._keep(number)
-        self._next = max(self._next, there)
+        self._next = max(self._next, made)
         generator = np.random.default_rng([self.seed, 1, step])
-        rows = torch.from_numpy(generator.choice(min(there, self.kept) * self.batch, self.batch, replace=False))
-        pictures, pooled, logits, *hints = (lie[rows.to(lie.device)] for lie in self._lie)
+        rows = torch.from_numpy(generator.choice(min(made, self.kept) * self.batch, self.batch, replace=False))
+        pictures, pooled, logits, *hints = (stored[rows.to(stored.device)] for stored in self._store)
         pictures = normalised(pictures.float().div_(255))
         if generator.random() < 0.5:
             pictures = pictures.flip(3).contiguous(memory_format=torch.channels_last)
@@ -72,11 +72,11 @@ class Answers:
     def _keep(self, number: int) -> None:
         pictures, told = self._asked(number)
         parts = [pictures, *(part.half() for part in (told.pooled, told.logits, *told.hints))]
-        if not self._lie:
-            self._lie = [part.new_empty(self.kept * self.batch, *part.shape[1:]) for part in parts]
+        if not self._store:
+            self._store = [part.new_empty(self.kept * self.batch, *part.shape[1:]) for part in parts]
         place = number % self.kept * self.batch
-        for lie, part in zip(self._lie, parts, strict=True):
-            lie[place : place + self.batch] = part
+        for stored, part in zip(self._store, parts, strict=True):
+            stored[place : place + self.batch] = part
 
 
 def normalised(pictures: Tensor) -> Tensor:

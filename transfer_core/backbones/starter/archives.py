@@ -28,7 +28,7 @@ class Archive:
     sha256: str
     licence: str
     author: str
-    kind: str  # "icons", "drawings" or "photographs"
+    kind: str  # "icons", "drawings" or "photographs"; of a set that only measures, its name
     only: tuple[str, ...] = ("*",)  # patterns of the names in it that are used
 
 
@@ -129,13 +129,14 @@ def _data_of_deb(entries: bytes) -> bytes:
 
 
 def pictures_of(archive: Archive, file: Path) -> Iterator[tuple[str, bytes]]:
-    """What is used of an archive; of photographs those alone whose copyright file names a free licence."""
+    """What is used of an archive; of photographs those alone for which every rule of the copyright file names a free licence."""
     found = dict(contents(file))
     rules = licences(next((text.decode() for name, text in found.items() if name.endswith("/copyright")), ""))
     for name in sorted(found):
         if not any(fnmatchcase(name, pattern) for pattern in archive.only):
             continue
-        if archive.kind != "photographs" or licence_of(name, rules) in FREE:
+        told = licences_of(name, rules) if archive.kind == "photographs" else FREE
+        if told and set(told) <= set(FREE):
             yield name, found[name]
 
 
@@ -146,23 +147,26 @@ def licences(text: str) -> list[tuple[str, str]]:
         fields: dict[str, str] = {}
         name = ""
         for line in paragraph.splitlines():
-            if line[:1].isspace():
-                fields[name] = f"{fields.get(name, '')} {line.strip()}"
-            elif ":" in line:
+            if not line[:1].isspace() and ":" in line:
                 name, value = line.split(":", 1)
-                fields[name] = value
-        licence = fields.get("License", "").split()
-        rules += [(pattern, licence[0]) for pattern in fields.get("Files", "").split() if licence]
+                fields[name] = value.strip()
+            elif name == "Files":  # of other fields the first line says all: a licence's text follows its name
+                fields[name] += f" {line.strip()}"
+        rules += [(pattern, fields["License"]) for pattern in fields.get("Files", "").split() if fields.get("License")]
     return rules
 
 
-def licence_of(name: str, rules: list[tuple[str, str]]) -> str:
-    """The licence of a file by the last rule that fits, as the format has it; "" where none does.
+def licences_of(name: str, rules: list[tuple[str, str]]) -> list[str]:
+    """The licences of all rules for a file, or of the last one for its whole folder where none is narrower; empty where none fits.
 
-    Packages move files when they are installed: a pattern's folders may lie deeper, or be gone where it names one file.
+    The format has the last rule win. But "land/sky1*", meant for sky1.jpg, then takes sky10-by-somebody.jpg from a rule before it that
+    names somebody: where rules differ, all are believed. Packages move files when they are installed: a pattern's folders may lie deeper,
+    or be gone where it names one file.
     """
-    found = ""
+    narrow: list[str] = []
+    broad: list[str] = []
     for pattern, licence in rules:
-        if fnmatchcase(name, f"*/{pattern}") or pattern.rsplit("/", 1)[-1] == name.rsplit("/", 1)[-1]:
-            found = licence
-    return found
+        last = pattern.rsplit("/", 1)[-1]
+        if fnmatchcase(name, f"*/{pattern}") or last == name.rsplit("/", 1)[-1]:
+            (broad if last == "*" else narrow).append(licence)
+    return narrow or broad[-1:]

@@ -30,11 +30,11 @@ def read_checkpoint(path: Path, record: Record | None) -> tuple[dict[str, Tensor
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
     step = int(found.pop("step"))
     if record is not None and found != record:
-        different = sorted(key for key in record if found.get(key) != record[key])
+        different = sorted(key for key in record.keys() | found.keys() if found.get(key) != record.get(key))
         raise WeightsError(
             f"{path} belongs to another training: {', '.join(different)} differ.",
             file=path,
-            fix="Give the same teacher, seed and steps as before, or remove the file to start again.",
+            fix="Give the same teacher, pool, seed, steps, start, device and threads as before, or remove the file to start again.",
         )
     return tensors, step, found
 
@@ -48,10 +48,16 @@ def read_features(path: Path) -> dict[str, Tensor]:
     }
 
 
-def pictures_shown(path: Path) -> int:
-    """How many pictures a starter was trained on, the trainings that it went on from included, as its file says."""
+def read_record(path: Path) -> Record:
+    """How a starter was made, as its file says."""
     with safe_open(path, "pt") as file:
         made: Record = json.loads(file.metadata()["recipe"])
+    return made
+
+
+def pictures_shown(path: Path) -> int:
+    """How many pictures a starter's training showed it, those that it went on from included."""
+    made = read_record(path)
     return int(made["settings"]["steps"] * made["settings"]["batch"] + made.get("start", {}).get("shown", 0))
 
 

@@ -8,26 +8,23 @@ Archives that are not in the folder are fetched by npm and apt. Needs the develo
 from __future__ import annotations
 
 import argparse
-import hashlib
 import io
 import json
 import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from transfer_core.backbones.starter.archives import ARCHIVES, Archive, fetch, pictures_of
 from transfer_core.backbones.starter.drawn import draw_picture
 from transfer_core.backbones.starter.installed import installed_pictures
+from transfer_core.backbones.starter.pool import Pixels, write_pool
 from transfer_core.backbones.starter.saying import say
-from transfer_core.files import write_json, write_whole
 
 TILE = 384  # pixels of a tile's side
 STRIDE = 300  # pixels from tile to tile, at most
@@ -40,8 +37,6 @@ OPAQUE = 16  # of 255: less is taken for nothing
 LEFT_OUT = re.compile(r"skin")
 ONE_OF_FOUR = re.compile(r"flag")
 ONE_OF_EIGHT = re.compile(r"/(computer/(icons|buttons)|shapes/(stars|jigsaw)|signs_and_symbols/(flags|led)|special)/")
-
-Pixels = NDArray[np.uint8]
 
 
 def tiles_of(picture: Image.Image) -> list[Pixels]:
@@ -95,9 +90,15 @@ def icons_of(collection: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def drawings_of(archive: Archive, file: Path) -> Iterator[tuple[str, Image.Image]]:
     """Name and picture of each drawing of an archive, without most of those that are many alike."""
     for number, (name, picture) in enumerate(_drawings(archive, file)):
-        every = 8 if ONE_OF_EIGHT.search(name) else 4 if ONE_OF_FOUR.search(name) else 1
-        if not LEFT_OUT.search(name) and number % every == 0:
+        if not LEFT_OUT.search(name) and number % _one_of(name) == 0:
             yield name, picture()
+
+
+def _one_of(name: str) -> int:
+    """Of so many drawings with names like this, one is taken."""
+    if ONE_OF_EIGHT.search(name):
+        return 8
+    return 4 if ONE_OF_FOUR.search(name) else 1
 
 
 def _drawings(archive: Archive, file: Path) -> Iterator[tuple[str, Any]]:
@@ -124,7 +125,7 @@ def _of_any_size() -> Iterator[None]:
 
 @_of_any_size()
 def gather(archives: Path, out: Path, chosen: Sequence[Archive] = ARCHIVES) -> None:
-    """Write `tiles.npy`, `cutouts.npy` and `pool.json` into `out`: what each shows, and a digest of all pixels."""
+    """Write the pool of all that these archives and the installed packages show into `out`."""
     tiles: list[Pixels] = []
     roots: list[int] = []  # the picture that each tile is of
     names: list[str] = []
@@ -149,18 +150,10 @@ def gather(archives: Path, out: Path, chosen: Sequence[Archive] = ARCHIVES) -> N
     photographs = len(names)
     for index in range(DRAWN_COUNT):
         take(f"drawn {index}", draw_picture(np.random.default_rng([0, 1, index])))
-    out.mkdir(parents=True, exist_ok=True)
-    digest = hashlib.sha256()
-    for name, arrays in (("tiles", tiles), ("cutouts", cutouts)):
-        stacked = np.stack(arrays)
-        digest.update(stacked.tobytes())
-        write_whole(out / f"{name}.npy", partial(_save, stacked))
-    write_json(out / "pool.json", {"pictures": names, "roots": roots, "photographs": photographs, "digest": digest.hexdigest()})
-    say(f"Wrote {len(tiles)} tiles of {photographs} photographs and {DRAWN_COUNT} drawn pictures, {len(cutouts)} cut-outs.")
-
-
-def _save(array: Pixels, target: BinaryIO) -> None:
-    np.save(target, array)
+    digest = write_pool(out, tiles, cutouts, names, roots, photographs)
+    say(
+        f"Wrote {len(tiles)} tiles of {photographs} photographs and {DRAWN_COUNT} drawn pictures, {len(cutouts)} cut-outs: {digest}."
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,14 +25,16 @@ from torchvision.models import mobilenet_v3_small
 
 from transfer_core.backbones.starter.answers import Answers, normalised
 from transfer_core.backbones.starter.checkpoint import (
+    Record,
     pictures_shown,
     read_checkpoint,
     read_features,
     save_checkpoint,
     save_starter,
 )
+from transfer_core.backbones.starter.pool import Pool
 from transfer_core.backbones.starter.saying import say
-from transfer_core.backbones.starter.scenes import Pool, Scenes
+from transfer_core.backbones.starter.scenes import Scenes
 from transfer_core.backbones.starter.teacher import HINT_BLOCKS, Teacher, Told
 from transfer_core.files import digest_of
 
@@ -52,7 +55,7 @@ Statistics = tuple[Tensor, Tensor]  # mean and standard deviation of each channe
 
 @dataclass(frozen=True)
 class Settings:
-    """All that the result depends on, beside the teacher, the pictures and the number of threads."""
+    """All that the result depends on, beside the teacher, the pictures, the kind of device and the number of threads."""
 
     steps: int
     seed: int
@@ -64,6 +67,11 @@ class Settings:
     weight_decay: float = 0.02
     logit_weight: float = 1.0
     hint_weight: float = 0.5
+
+    def as_json(self) -> dict[str, Any]:
+        """As a file's record has them: with lists for tuples."""
+        told: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return told
 
     def first_steps(self) -> list[int]:
         """The step each phase begins at, and where the last one ends."""
@@ -221,7 +229,8 @@ class Distillation:
             moments = {
                 part: torch.empty_like(parameter).copy_(tensors[f"optimiser.{part}.{name}"]) for part in ("exp_avg", "exp_avg_sq")
             }
-            self.optimiser.state[parameter] = {"step": tensors[f"optimiser.step.{name}"].clone(), **moments}
+            taken = tensors[f"optimiser.step.{name}"].to(parameter.device, copy=True)  # where a fused optimiser wants it
+            self.optimiser.state[parameter] = {"step": taken, **moments}
         count = 1 + len(HINT_BLOCKS)
         device = self.teacher.device
         self.statistics = [
@@ -259,7 +268,8 @@ def train(
     `start` is a starter whose parameters the training begins with. `stop_at` ends early, as a kill would, for tests.
     """
     training = Distillation(settings, teacher, pool, start)
-    record = {"settings": json.loads(json.dumps(asdict(settings))), "pictures": pool.digest, "teacher": teacher.digest}
+    record: Record = {"settings": settings.as_json(), "pictures": pool.digest, "teacher": teacher.digest}
+    record |= {"device": teacher.device.type, "threads": torch.get_num_threads()}
     if start is not None:
         record["start"] = {"digest": digest_of(start), "shown": pictures_shown(start)}
     if checkpoint is not None and checkpoint.exists():
@@ -292,7 +302,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--pool", type=Path, required=True, help="folder of the pictures that gather wrote")
     parser.add_argument("--out", type=Path, required=True, help="the safetensors file to write")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--steps", type=int, help="steps of 64 pictures")
+    length.add_argument("--steps", type=int, default=10_000, help="steps of 64 pictures")
     length.add_argument("--minutes", type=float, help="choose the number of steps to take about this long")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0, help="0: as torch chooses")
@@ -303,7 +313,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.threads:
         torch.set_num_threads(given.threads)
     torch.backends.cudnn.deterministic = True
-    settings = Settings(steps=given.steps or 10_000, seed=given.seed)
+    settings = Settings(steps=given.steps, seed=given.seed)
     teacher, pool = Teacher(given.teacher, given.device), Pool.read(given.pool, given.device)
     if given.minutes:
         steps = recorded_steps(given.resume) or measured_steps(given.minutes, teacher, pool, settings)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from transfer_core.backbones.starter.colours import blend, change_colours
-from transfer_core.files import read_json
+from transfer_core.backbones.starter.pool import Pool
 
-DRAWN_SHARE = 0.1  # share of backgrounds that come from pictures drawn by formula
 CROP_SIDE = (0.18, 1.0)  # side of a crop as a share of its tile's
 CROP_ASPECT = (0.75, 4 / 3)  # width over height of a crop
 SCENE_SHARE = 0.6  # share of pictures that have cut-outs in them
@@ -27,33 +24,6 @@ CUTOUT_SIDE = (0.25, 1.15)  # side of a cut-out as a share of the picture's
 LIT_SHARE = 0.5  # share of cut-outs with light from one side
 SHADOW_SHARE = 0.3  # share of cut-outs that throw a shadow
 COARSE = 0.6  # a cut-out drawn at less of its size is halved first, so that its lines don't break up
-
-
-@dataclass(frozen=True)
-class Pool:
-    """What pictures are made of: tiles uint8 (count, 3, side, side), cut-outs uint8 (count, 4, side, side), each tile's chance."""
-
-    tiles: Tensor
-    cutouts: Tensor
-    chances: NDArray[np.float64]
-    digest: str
-
-    @classmethod
-    def read(cls, folder: Path, device: torch.device | str = "cpu") -> Pool:
-        """What `gather` wrote: 2 GB, which stay in the files where the device is the processor."""
-        told: dict[str, Any] = read_json(folder / "pool.json")
-        roots = np.array(told["roots"])
-        # A large picture has more to show than a small one, though not as much more as it has tiles.
-        chances = np.bincount(roots)[roots] ** -0.5
-        drawn = roots >= told["photographs"]
-        chances[drawn] *= DRAWN_SHARE / chances[drawn].sum()
-        chances[~drawn] *= (1 - DRAWN_SHARE) / chances[~drawn].sum()
-        tiles, cutouts = (
-            # Nobody writes into them, but torch warns of arrays that could not be written to: "c" would copy what is.
-            torch.from_numpy(np.load(folder / f"{name}.npy", mmap_mode="c")).permute(0, 3, 1, 2).to(device)
-            for name in ("tiles", "cutouts")
-        )
-        return cls(tiles, cutouts, chances / chances.sum(), told["digest"])
 
 
 class Scenes:
@@ -135,7 +105,7 @@ class Scenes:
             if not len(part):
                 continue
             rows, targets = self._numbers(part), self._numbers(which[part])
-            drawn = cutouts[self._numbers(chosen[part]).to(cutouts.device)].to(pictures.device).float().div_(255)
+            drawn = cutouts[self._numbers(chosen[part])].float().div_(255)
             drawn[:, :3] *= drawn[:, 3:]  # so that what is transparent has no colour to bleed
             drawn = functional.avg_pool2d(drawn, 2) if halved else drawn
             grid = functional.affine_grid(places[rows], [len(part), 4, size, size], align_corners=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import tempfile
 from collections.abc import Callable
@@ -14,6 +13,8 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 from torchvision.models import mobilenet_v2
+
+from transfer_core.files import digest_of
 
 # Blocks of MobileNetV2 whose outputs the student's blocks also learn, and their channels: at 1/8, 1/16 and 1/32 of the
 # picture's side, the last block of its size each.
@@ -54,7 +55,7 @@ class Teacher:
     def __init__(self, weights: Path, device: torch.device | str = "cpu") -> None:
         """Reads the state dict: tensors only, no pickled objects."""
         state = torch.load(weights, map_location="cpu", weights_only=True)
-        self.digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+        self.digest = digest_of(weights)
         self.classes = len(state["classifier.1.bias"])
         network = mobilenet_v2(weights=None, num_classes=self.classes)
         network.load_state_dict(state)
