@@ -135,8 +135,8 @@ def pictures_of(archive: Archive, file: Path) -> Iterator[tuple[str, bytes]]:
     for name in sorted(found):
         if not any(fnmatchcase(name, pattern) for pattern in archive.only):
             continue
-        told = licences_of(name, rules) if archive.kind == "photographs" else FREE
-        if told and set(told) <= set(FREE):
+        told = licences_of(name, rules)
+        if archive.kind != "photographs" or (told and set(told) <= set(FREE)):
             yield name, found[name]
 
 
