@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections import defaultdict
 from collections.abc import Iterator
@@ -12,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 from transfer_core.backbones.starter.archives import Archive, contents, fetch
-from transfer_core.backbones.starter.gather import icons_of
+from transfer_core.backbones.starter.gather import icons_of, rendered
+from transfer_core.images.decode import on_white
 
 PER_CLASS = 100  # pictures of each class, at most
 
@@ -66,17 +66,10 @@ def _small(files: Iterator[tuple[str, bytes]], folder: str) -> Iterator[tuple[st
 
 def _symbols(files: dict[str, bytes]) -> Iterator[tuple[str, Image.Image]]:
     """Symbols of a drawing style that no training saw, by what they are of, in an order that mixes them."""
-    from resvg_py import svg_to_bytes
-
     drawings = dict(icons_of(json.loads(files["package/icons.json"])))
     categories = json.loads(files["package/metadata.json"])["categories"]
     generator = np.random.default_rng(0)
     for kind in KINDS:
         names = [name for name in sorted(categories[kind]) if name in drawings]
         for place in generator.permutation(len(names))[:PER_CLASS]:
-            png = svg_to_bytes(svg_string=drawings[names[place]], width=160, height=160)
-            drawn = Image.open(io.BytesIO(bytes(png))).convert("RGBA")
-            yield (
-                kind.lower().replace(" ", "-"),
-                Image.alpha_composite(Image.new("RGBA", drawn.size, "white"), drawn).convert("RGB"),
-            )
+            yield kind.lower().replace(" ", "-"), on_white(rendered(drawings[names[place]]))

@@ -184,7 +184,7 @@ def main(arguments: list[str] | None = None) -> Report:
         print(f"skipped: {SHARED / 'data'} is not there; TRANSFER_STUDIO_SHARED says where to look")
         return report
     report.go_on()
-    from transfer_core.backbones.starter import recipe
+    from transfer_core.backbones.catalogue import STARTER_FILE
 
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
@@ -194,7 +194,7 @@ def main(arguments: list[str] | None = None) -> Report:
             measure(report, further, given.file, home, "further sets", None)
     if given.file is None:
         measure_itself(report)
-    keep_budget(given.file or Path(recipe.__file__).with_name("starter.safetensors"), means)
+    keep_budget(given.file or STARTER_FILE, means)
     if given.file is None:
         report.keep()
     return report

@@ -233,11 +233,14 @@ def _eight_bit_rgb(image: Image.Image, label: str) -> Image.Image:
     if image.mode == "F":
         raise _broken(label, _("it holds measurements, not colours (32-bit floating point)"))
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        opaque = image.convert("RGBA")
-        white = Image.new("RGBA", opaque.size, "white")
-        white.alpha_composite(opaque)
-        return white.convert("RGB")
+        return on_white(image)
     return image.convert("RGB")
+
+
+def on_white(picture: Image.Image) -> Image.Image:
+    """As RGB, with white where it is transparent, as a page would show it."""
+    picture = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,13 +105,18 @@ def _one_of(name: str) -> int:
 def _drawings(archive: Archive, file: Path) -> Iterator[tuple[str, Any]]:
     if archive.kind == "drawings":
         for name, data in pictures_of(archive, file):
-            yield name, lambda data=data: Image.open(io.BytesIO(data))
+            yield name, partial(Image.open, io.BytesIO(data))
         return
-    from resvg_py import svg_to_bytes
-
     collection = json.loads(dict(pictures_of(archive, file))["package/icons.json"])
     for name, svg in icons_of(collection):
-        yield name, lambda svg=svg: Image.open(io.BytesIO(bytes(svg_to_bytes(svg_string=svg, width=CUTOUT, height=CUTOUT))))
+        yield name, partial(rendered, svg)
+
+
+def rendered(svg: str) -> Image.Image:
+    """An icon as a picture of at most CUTOUT pixels a side."""
+    from resvg_py import svg_to_bytes
+
+    return Image.open(io.BytesIO(bytes(svg_to_bytes(svg_string=svg, width=CUTOUT, height=CUTOUT))))
 
 
 @contextmanager

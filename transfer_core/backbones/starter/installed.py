@@ -8,6 +8,8 @@ from importlib.resources import files
 
 from PIL import Image
 
+from transfer_core.images.decode import on_white
+
 
 @dataclass(frozen=True)
 class Source:
@@ -54,7 +56,4 @@ def installed_pictures() -> Iterator[tuple[str, Image.Image]]:
     """Name and picture of every source, as RGB."""
     for source in SOURCES:
         with files(source.package).joinpath(*source.path.split("/")).open("rb") as file, Image.open(file) as opened:
-            picture = opened.convert("RGBA")
-        # Transparent parts become white, as a page would show them.
-        white = Image.new("RGBA", picture.size, "white")
-        yield f"{source.package}/{source.path}", Image.alpha_composite(white, picture).convert("RGB")
+            yield f"{source.package}/{source.path}", on_white(opened)
