@@ -139,7 +139,7 @@ def test_ticks_are_short_and_a_training_pauses_and_goes_on(
 
 
 def test_a_worker_that_died_is_said_and_resumed(visitor: Visitor, shapes: Project) -> None:
-    draft(shapes, epochs=12)
+    draft(shapes)
     run = begin(visitor, shapes)
     worker = read_worker(run.folder)
     assert worker
@@ -149,5 +149,6 @@ def test_a_worker_that_died_is_said_and_resumed(visitor: Visitor, shapes: Projec
     visitor.open("Runs", project=shapes.folder.name)
     assert "ended without a word" in visitor.text()
     visitor.button("Resume").click()
+    visitor.button("Finish now").click(timeout=TRAINING)
     visitor.heading("Your model is ready", TRAINING)
     assert read_state(run).status == "finished"
