@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -87,6 +89,32 @@ def test_a_training_that_goes_on_from_a_starter_fits_the_maps_alone_at_first(
     monkeypatch.setattr(recipe, "ALONE_STEPS", 0)
     recipe.train(teacher, pool, out, settings, checkpoint=None, every=1, start=SHIPPED)
     assert not any(torch.equal(shipped[name], load_file(out)[name]) for name in weights)
+
+
+@pytest.mark.slow
+def test_a_training_that_goes_on_from_a_starter_resumes_to_the_same_file(
+    tmp_path: Path, teacher: recipe.Teacher, pool: recipe.Pool, settings: recipe.Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped while the maps are still fitted alone."""
+    monkeypatch.setattr(recipe, "ALONE_STEPS", 3)
+    whole, resumed, checkpoint = (tmp_path / f"{name}.safetensors" for name in ("whole", "resumed", "checkpoint"))
+    recipe.train(teacher, pool, whole, settings, checkpoint=None, every=1, start=SHIPPED)
+    recipe.train(teacher, pool, resumed, settings, checkpoint=checkpoint, every=1, start=SHIPPED, stop_at=2)
+    recipe.train(teacher, pool, resumed, settings, checkpoint=checkpoint, every=1, start=SHIPPED)
+    assert whole.read_bytes() == resumed.read_bytes()
+    with pytest.raises(WeightsError, match="start differ"):
+        recipe.train(teacher, pool, resumed, settings, checkpoint=checkpoint, every=1)
+
+
+@pytest.mark.slow
+def test_a_time_becomes_as_many_steps_as_fit_into_it(
+    teacher: recipe.Teacher, pool: recipe.Pool, settings: recipe.Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock that has a second between two looks, each of which times the same number of steps."""
+    monkeypatch.setattr(recipe, "time", SimpleNamespace(perf_counter=itertools.count().__next__))
+    a_second = recipe.TIMED_STEPS * settings.shows
+    assert recipe.measured_steps(10, teacher, pool, settings) == 10 * 60 * a_second
+    assert recipe.measured_steps(0.001, teacher, pool, settings) == recipe.WARM_UP_STEPS
 
 
 @pytest.mark.slow

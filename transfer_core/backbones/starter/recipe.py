@@ -241,14 +241,14 @@ class Distillation:
 
 def measured_steps(minutes: float, teacher: Teacher, pool: Pool, settings: Settings) -> int:
     """How many steps fit the time, from a few steps of trainings at each size that are thrown away."""
-    seconds = 0.0
+    seconds, timed = 0.0, TIMED_STEPS * settings.shows
     for share, pixels in settings.phases:
-        trial = Distillation(replace(settings, phases=((1.0, pixels),)), teacher, pool)
+        trial = Distillation(replace(settings, steps=1 + timed, phases=((1.0, pixels),)), teacher, pool)
         trial.train_step()
         started = time.perf_counter()
-        for _ in range(TIMED_STEPS * settings.shows):
+        for _ in range(timed):
             trial.train_step()
-        seconds += share * (time.perf_counter() - started) / (TIMED_STEPS * settings.shows)
+        seconds += share * (time.perf_counter() - started) / timed
     return max(WARM_UP_STEPS, int(minutes * 60 / seconds))
 
 
