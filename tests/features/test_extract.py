@@ -84,12 +84,13 @@ def test_features_are_those_of_the_central_crops(graph: Path, pixels: PixelMap, 
     extract(lambda _: pytest.fail("computed again"), pixels, store(tmp_path), contents)
 
 
-def test_what_else_is_in_a_batch_changes_no_bit(graph: Path, pixels: PixelMap, tmp_path: Path) -> None:
-    """In one go, one by one, backwards, or with half of them there already: a picture's row is the same, bit for bit."""
-    forward = GraphForward(graph, threads=1)
+@pytest.mark.parametrize("threads", [1, 3, 20])
+def test_what_else_is_in_a_batch_changes_no_bit(graph: Path, pixels: PixelMap, tmp_path: Path, threads: int) -> None:
+    """In one go, one by one, backwards, with half of them there, on one core or several: a picture's row is the same, bit for bit."""
     contents = [key(n) for n in range(50)]
     whole = store(tmp_path / "whole")
-    extract(forward, pixels, whole, contents)
+    extract(GraphForward(graph, threads=1), pixels, whole, contents)
+    forward = GraphForward(graph, threads)
     expected = bits(whole, contents)
     orders = {
         "one by one": [[content] for content in contents],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,8 +19,10 @@ from transfer_core.rows import RowStore
 
 Features = NDArray[np.float32]
 
-# Larger batches are a few percent faster and double the activations: 16 keeps MobileNetV2 near 150 MB.
-BATCH = 16
+BATCH = 16  # pictures at once, on all cores together: keeps MobileNetV2 near 150 MB
+# Pictures that one core takes through the network at a time. Their activations stay in its cache, and it waits for no other core after
+# each layer: three quarters of the time that 16 pictures on two cores take, and the same bits.
+SIDE_BY_SIDE = 2
 KEEP_EVERY = 512
 
 
@@ -42,11 +45,13 @@ def session(graph: Path | bytes, threads: int) -> onnxruntime.InferenceSession:
 
 
 class GraphForward:
-    """The frozen backbone's graph in ONNX Runtime: what every frozen pass on processors runs."""
+    """The frozen backbone's graph in ONNX Runtime, a few pictures on each core: what every frozen pass on processors runs."""
 
-    def __init__(self, graph: Path, threads: int):
+    def __init__(self, graph: Path | bytes, threads: int):
         self._graph = graph
-        self._threads = threads
+        workers = min(threads, BATCH // SIDE_BY_SIDE)
+        self._threads = threads // workers
+        self._workers = ThreadPoolExecutor(workers, "forward")
         self._loading = threading.Lock()
         self._session: onnxruntime.InferenceSession | None = None
 
@@ -58,7 +63,11 @@ class GraphForward:
             return self._session
 
     def __call__(self, pixels: Pixels) -> Features:
-        return np.asarray(self.load().run(["features"], {"pixels": pixels})[0])
+        parts = [pixels[first : first + SIDE_BY_SIDE] for first in range(0, len(pixels), SIDE_BY_SIDE)]
+        return np.concatenate(list(self._workers.map(self._run, parts)))
+
+    def _run(self, part: Pixels) -> Features:
+        return np.asarray(self.load().run(None, {"pixels": part})[0])
 
 
 class FeatureStore(RowStore):
