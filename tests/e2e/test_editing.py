@@ -151,12 +151,18 @@ def test_a_close_look_stays_open_while_the_page_is_drawn_again(visitor: Visitor,
     tiles(visitor).first.dblclick()
     dialog = page.get_by_role("dialog").filter(has_text="A close look")
     dialog.get_by_role("button", name="Exclude").wait_for()
-    again = "button => { button.click() }"  # by the pointer it can't be reached now
-    page.get_by_test_id("stBaseButton-secondary").filter(has_text="Check again").evaluate(again)
+    again = page.get_by_test_id("stBaseButton-secondary").filter(has_text="Check again")
+    again.evaluate("button => { button.click() }")  # by the pointer it can't be reached now
+    again.wait_for(state="hidden")
+    again.wait_for(timeout=WORK)  # the job has ended
     visitor.settle()
     dialog.get_by_role("button", name="Exclude").wait_for()
     dialog.get_by_role("button", name="Close").click()
-    visitor.button("Check again").click()  # which nobody can while the look is open
+    dialog.wait_for(state="detached")
+    visitor.settle()
+    again.click()  # which nobody can while the look is open
+    again.wait_for(state="hidden")
+    again.wait_for(timeout=WORK)
     visitor.settle()
     assert not dialog.count()
 
