@@ -162,7 +162,7 @@ def measure(report: Report, name: str, among: Sequence[Candidate], passes: Passe
     report.details[name] = found
     assert choice.recommended is not None
     report.add(f"{name}: regret of {choice.recommended.label}", found["regret"]["pick"])
-    report.add(f"{name}: choosing / passes", total / needed)
+    report.add(f"{name}: choosing / bare passes", total / needed)
     return found
 
 
