@@ -6,8 +6,10 @@ from pathlib import Path
 import streamlit as st
 from starlette.middleware import Middleware
 
+from pages.ui import presses
 from transfer_core.web import access, guarding, sharing, uploads
 
+presses.keep_all()
 access.begin(
     st.get_option("server.allowedHosts"),
     st.get_option("server.port"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import address, scores
+from pages.ui import address, on_disk, scores
 from pages.ui.guard import fragment, guard
 from pages.ui.words import plain
 from transfer_core.data.project import Project
@@ -82,9 +82,8 @@ def draw_preference() -> None:
     if access.current().shared:
         return
     st.header(_("Automatic model"), anchor=False)
-    key = "automatic-wanted"
-    st.session_state[key] = automatic.wanted()
-    st.toggle(_("Train a quick model by itself, and again after every change"), key=key, on_change=_want, args=(key,))
+    bound = on_disk.bound("automatic-wanted", automatic.wanted(), _want)
+    st.toggle(_("Train a quick model by itself, and again after every change"), **bound)
     st.caption(
         _(
             "It begins when two classes have {fewest} pictures each, takes seconds, makes way for your own trainings, and can be tried on "
@@ -93,6 +92,6 @@ def draw_preference() -> None:
     )
 
 
-def _want(key: str) -> None:
+def _want(wanted: bool) -> None:
     with guard():
-        automatic.want(bool(st.session_state[key]))
+        automatic.want(wanted)

@@ -61,17 +61,21 @@ def speed_here(settings: RunSettings, task: Task) -> Speed | None:
 
 
 def draw(
-    project: Project, settings: RunSettings, task: Task, title: str, name: Callable[[Any], str], bound: dict[str, Any]
+    project: Project,
+    settings: RunSettings,
+    task: Task,
+    title: str,
+    name: Callable[[Any], str],
+    bound: Callable[[FreezeDepth], dict[str, Any]],
 ) -> None:
-    """Draw the picker; `name` is what a value of the setting is called, `bound` ties the widget to the draft."""
+    """Draw the picker; `name` is what a value of the setting is called, `bound` ties the widget that shows a depth to the draft."""
     info, speed = task.info, speed_here(settings, task)
     offered = depths(task, heads.cost(settings.head, settings, task).parameters, speed)
     chosen = in_words(settings.freeze, len(info.stages))
-    st.session_state[bound["key"]] = chosen
     options = [depth.freeze for depth in offered]
     if chosen not in options:  # a network whose stages are not known before it is here
         options.insert(1, chosen)
-    st.select_slider(title, options, format_func=name, **bound)
+    st.select_slider(title, options, format_func=name, **bound(chosen))
     frozen = next((depth.frozen for depth in offered if depth.freeze == chosen), 0)
     if info.stages:
         strip.draw([stage.name for stage in info.stages], frozen)

@@ -64,7 +64,14 @@ def _inside(form: Form, group: Group, names: Sequence[str]) -> None:
     st.caption(group_sentence(group))
     if group == "network" and form.task is not None:
         with st.container(gap="small"):
-            depths.draw(form.project, form.settings, form.task, label("freeze"), named("freeze"), form.bound("freeze"))
+            depths.draw(
+                form.project,
+                form.settings,
+                form.task,
+                label("freeze"),
+                named("freeze"),
+                lambda depth: form.bound("freeze", said=depth),
+            )
             st.caption(_(RunSettings.model_fields["freeze"].description or ""))
         names = [name for name in names if name != "freeze"]
     if "learning_rate" in names and form.task is not None:

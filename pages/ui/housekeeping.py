@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import hardware, logs, preferences, tables, words
+from pages.ui import hardware, logs, on_disk, preferences, tables, words
 from pages.ui.guard import guard
 from transfer_core import __version__, i18n
 from transfer_core.data.project import Project
@@ -18,23 +18,19 @@ from transfer_core.web import access
 def draw_language() -> None:
     """Choose the language of all pages."""
     st.header(_("Language"), anchor=False)
-    key = "language-choice"
-    st.session_state[key] = i18n.language()
     st.segmented_control(
         _("Language"),
         list(i18n.LANGUAGES),
         required=True,
         format_func=i18n.LANGUAGES.__getitem__,
-        key=key,
-        on_change=_save_language,
-        args=(key,),
         label_visibility="collapsed",
+        **on_disk.bound("language-choice", i18n.language(), _save_language),
     )
 
 
-def _save_language(key: str) -> None:
+def _save_language(code: str) -> None:
     with guard():
-        preferences.save_language(st.session_state[key])
+        preferences.save_language(code)
 
 
 def draw_places(project: Project | None) -> None:

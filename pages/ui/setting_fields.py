@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
-from pages.ui import drafts, heads
+from pages.ui import drafts, heads, on_disk
 from pages.ui.guard import guard
 from pages.ui.setting_words import choice, label, value_text
 from pages.ui.words import plain
@@ -51,14 +52,15 @@ class Form:
     task: Task | None
     conflicts: Mapping[str, Conflict]  # by field
 
-    def bound(self, name: str, words: Mapping[Any, Any] | None = None) -> dict[str, Any]:
+    def bound(self, name: str, words: Mapping[Any, Any] | None = None, said: Any = None) -> dict[str, Any]:
         """What ties a widget to a setting: it shows what is on disk, and a change goes there before the page is drawn again.
 
-        Where the widget can't hold the setting's values, `words` says what each of its own stands for.
+        Where the widget can't hold the setting's values, `words` says what each of its own stands for; `said` is the setting's value
+        where the widget says it in another way.
         """
-        key, value = setting_key(self.project, name), getattr(self.settings, name)
-        st.session_state[key] = next(word for word, meant in words.items() if meant == value) if words else value
-        return {"key": key, "on_change": _save, "args": (self.project, name, key, words)}
+        value = getattr(self.settings, name) if said is None else said
+        shown = next(word for word, meant in words.items() if meant == value) if words else value
+        return on_disk.bound(setting_key(self.project, name), shown, partial(_save, self.project, name, words))
 
     @property
     def inherited(self) -> dict[str, float | bool]:
@@ -77,7 +79,7 @@ def draw(form: Form, name: str) -> None:
 
 
 def setting_key(project: Project, name: str) -> str:
-    """The key of a setting's widget."""
+    """The key of a setting's widget, as long as nothing else changes the setting."""
     return f"setting {name} of {project.folder}"
 
 
@@ -86,9 +88,9 @@ def named(name: str) -> Callable[[Any], str]:
     return lambda value: choice(name, value)
 
 
-def _save(project: Project, name: str, key: str, words: Mapping[Any, Any] | None) -> None:
+def _save(project: Project, name: str, words: Mapping[Any, Any] | None, shown: Any) -> None:
     with guard():
-        value = words[st.session_state[key]] if words else st.session_state[key]
+        value = words[shown] if words else shown
         # A field that is left empty is as by default; only the switches have that as a value of its own.
         drafts.change(project, **{name: RunSettings.model_fields[name].default if value is None else value})
 

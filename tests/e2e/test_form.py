@@ -9,6 +9,7 @@ import pytest
 
 from pages.ui import drafts
 from transfer_core.data.project import Project
+from transfer_core.training.settings import RunSettings
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Visitor
@@ -66,3 +67,29 @@ def test_the_form_fits_a_phone(visit: Callable[..., Visitor], shapes: Project) -
         phone.settle()
     assert not phone.has_horizontal_scrolling()
     assert phone.button("Start training").is_disabled() and phone.button("Find a learning rate").is_disabled()
+
+
+MORE = "field.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowUp', bubbles: true}))"
+
+
+def test_changes_one_right_after_another_are_all_kept(visitor: Visitor, shapes: Project, eventually: Callable[..., Any]) -> None:
+    """Each asks for the page anew, before it is drawn for the one before; so does what follows a press of a button."""
+    before = drafts.change(shapes, plan="custom", freeze="none", epochs=10, layer_decay=0.5)
+    visitor.open("Train", project=shapes.folder.name)
+    fields = visitor.page.get_by_test_id("stNumberInputField")
+    fields.last.wait_for()
+    fields.evaluate_all(f"fields => fields.forEach((field, number) => setTimeout(() => {MORE}, 10 * number))")
+    eventually(lambda: len(_changed(before, drafts.read(shapes))) == fields.count(), 10)
+    between = drafts.read(shapes)
+    assert between.epochs == 11
+    visitor.settle()
+    visitor.page.get_by_label("Epochs").evaluate(
+        f"field => {{ document.querySelector('.st-key-wise-depth button').click(); setTimeout(() => {MORE}, 30) }}"
+    )
+    eventually(lambda: _changed(between, drafts.read(shapes)) == {"freeze", "epochs"}, 10)
+    visitor.settle()
+    assert visitor.page.get_by_label("Epochs").input_value() == "12"
+
+
+def _changed(before: RunSettings, after: RunSettings) -> set[str]:
+    return {name for name, value in after.model_dump().items() if value != getattr(before, name)}

@@ -53,7 +53,7 @@ def test_what_was_found_is_drawn_and_can_be_taken(project: Project, open_page: O
     assert CURVE.suggestion is not None
     page = page.button(key=f"rate-take-{CURVE.suggestion:g}").click().run()
     assert not page.exception and drafts.read(project).learning_rate == CURVE.suggestion
-    assert page.number_input(key=setting_key(project, "learning_rate")).value == CURVE.suggestion
+    assert page.number_input(key=setting_key(project, "learning_rate") + " 1").value == CURVE.suggestion
     # Taking it makes nothing old, and it is said to be taken.
     assert len(charts(page)) == 1 and f"rate-take-{CURVE.suggestion:g}" not in keys(page)
     assert any(f"{CURVE.suggestion:g} is set" in text.value for text in page.markdown)

@@ -161,4 +161,4 @@ def test_a_change_in_the_form_is_on_disk_at_once(project: Project, open_page: Op
     assert drafts.read(project).epochs == 3
     # Another tab changed it meanwhile: the next drawing shows that.
     drafts.change(project, epochs=9)
-    assert page.run().number_input(key=setting_key(project, "epochs")).value == 9
+    assert page.run().number_input(key=setting_key(project, "epochs") + " 1").value == 9

@@ -1,0 +1,81 @@
+"""A widget that shows what is on disk: changes go there, others' changes are shown, and what a browser has not heard of is no change."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+
+def page(file: str) -> None:
+    """A number that is kept in a file."""
+    import json
+    from pathlib import Path
+
+    import streamlit as st
+
+    from pages.ui import on_disk
+
+    def save(value: int) -> None:
+        Path(file).write_text(json.dumps([*json.loads(Path(file).read_text()), value]))
+
+    st.number_input("Number", **on_disk.bound("number", json.loads(Path(file).read_text())[-1], save))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    made = tmp_path / "values.json"
+    made.write_text("[5]")
+    return made
+
+
+def opened(file: Path) -> AppTest:
+    return AppTest.from_function(page, args=(str(file),)).run()
+
+
+def kept(file: Path) -> list[Any]:
+    return list(json.loads(file.read_text()))
+
+
+def test_a_change_is_saved_and_then_left_to_the_browser(file: Path) -> None:
+    """Which is told a value with the first drawing and none with later ones: it would take the place of what is typed meanwhile."""
+    app = opened(file)
+    assert app.number_input[0].value == 5 and app.number_input[0].proto.set_value
+    app.number_input[0].set_value(7).run()
+    assert kept(file) == [5, 7]
+    assert app.number_input[0].value == 7 and not app.number_input[0].proto.set_value
+    assert not app.run().number_input[0].proto.set_value
+
+
+def test_what_others_changed_is_shown_by_another_widget(file: Path) -> None:
+    app = opened(file)
+    before = app.number_input[0].proto.id
+    file.write_text("[5, 9]")
+    app.run()
+    assert app.number_input[0].value == 9 and app.number_input[0].proto.id != before
+    app.number_input[0].set_value(11).run()
+    assert kept(file) == [5, 9, 11]
+
+
+def test_what_the_browser_tells_before_it_has_heard_is_no_change(file: Path) -> None:
+    app = opened(file)
+    stale = app.number_input[0]
+    file.write_text("[5, 9]")
+    app.run()
+    tell(app, stale, 5)
+    assert kept(file) == [5, 9]
+    assert app.number_input[0].value == 9
+    # But what somebody changed there, meanwhile, is.
+    tell(app, stale, 6)
+    assert kept(file) == [5, 9, 6]
+    assert app.number_input[0].value == 6
+
+
+def tell(app: AppTest, widget: Any, value: int) -> None:
+    """Run the page with what a browser tells of a widget that is not on the page any more, besides that which is."""
+    states = app._tree.get_widget_states()
+    states.widgets.append(widget.set_value(value)._widget_state)
+    app._run(widget_state=states)
