@@ -82,7 +82,8 @@ def draw_preference() -> None:
     if access.current().shared:
         return
     st.header(_("Automatic model"), anchor=False)
-    bound = on_disk.bound("automatic-wanted", automatic.wanted(), _want)
+    wanted = automatic.wanted()
+    bound = on_disk.bound("automatic-wanted", wanted, _want, value=wanted)
     st.toggle(_("Train a quick model by itself, and again after every change"), **bound)
     st.caption(
         _(

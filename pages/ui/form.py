@@ -42,7 +42,9 @@ def draw(project: Project) -> tuple[RunSettings, list[Conflict]]:
 
 def _plan(form: Form) -> None:
     plans = list(get_args(RunSettings.model_fields["plan"].annotation))
-    st.segmented_control(label("plan"), plans, required=True, format_func=named("plan"), **form.bound("plan"))
+    st.segmented_control(
+        label("plan"), plans, required=True, format_func=named("plan"), **form.bound("plan", default=form.settings.plan)
+    )
     st.caption(plan_sentence(form.settings.plan))
     plan_times.draw(form.project, form.settings)
 
@@ -70,7 +72,7 @@ def _inside(form: Form, group: Group, names: Sequence[str]) -> None:
                 form.task,
                 label("freeze"),
                 named("freeze"),
-                lambda depth: form.bound("freeze", said=depth),
+                lambda depth: form.bound("freeze", value=depth),
             )
             st.caption(_(RunSettings.model_fields["freeze"].description or ""))
         names = [name for name in names if name != "freeze"]

@@ -24,7 +24,7 @@ def draw_language() -> None:
         required=True,
         format_func=i18n.LANGUAGES.__getitem__,
         label_visibility="collapsed",
-        **on_disk.bound("language-choice", i18n.language(), _save_language),
+        **on_disk.bound("language-choice", i18n.language(), _save_language, default=i18n.language()),
     )
 
 

@@ -10,20 +10,22 @@ import streamlit as st
 _LEFT = "widgets that others took the place of"  # by what they show: the value of each when it was left, by its key
 
 
-def bound(name: str, value: Any, save: Callable[[Any], None]) -> dict[str, Any]:
+def bound(name: str, value: Any, save: Callable[[Any], None], /, **first: Any) -> dict[str, Any]:
     """What ties a widget to what is on disk: it shows `value`; what somebody changes it to is saved before the page is drawn again.
 
-    Where the value was changed in another way, another widget takes its place, with a key of its own: the browser tells the state of
-    all widgets with each press, and what it tells before it has heard of the new value looks as if somebody had changed it back.
+    `first` is the widget's own way to be told a value, `value`, `index` or `default`; it counts when the widget is drawn first. Where
+    the value is changed in another way, another widget takes its place, with a key of its own: the browser tells the state of all
+    widgets with each press, and what it tells before it has heard of the new value looks as if somebody had changed it back.
     """
     left: dict[str, Any] = st.session_state.setdefault(_LEFT, {}).setdefault(name, {})
     key = _key(name, len(left))
     if key in st.session_state and st.session_state[key] != value:
         left[key] = st.session_state[key]
         key = _key(name, len(left))
-    if key not in st.session_state:
+    if not first and value is not None:
+        # A field that can be empty is empty at first. Each time, because a drawing that is broken off may never reach the browser.
         st.session_state[key] = value
-    return {"key": key, "on_change": _changed, "args": (left, key, save)}
+    return first | {"key": key, "on_change": _changed, "args": (left, key, save)}
 
 
 def _key(name: str, number: int) -> str:

@@ -8,31 +8,68 @@ even begin beside the first. How much was lost: docs/decisions/2026-11-29-presse
 
 from __future__ import annotations
 
-import functools
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from streamlit.delta_generator_singletons import context_dg_stack, get_default_dg_stack_value
 from streamlit.proto.WidgetStates_pb2 import WidgetStates
-from streamlit.runtime.scriptrunner import ScriptRunner
-from streamlit.runtime.scriptrunner_utils.script_requests import _has_active_trigger_value
+from streamlit.runtime.scriptrunner import RerunData, ScriptRunner
+from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType, _has_active_trigger_value
 from streamlit.runtime.state import SafeSessionState
+
+_HELD = "requests that wait for the drawing"  # of the browser's; those of the page itself (`st.rerun`) never wait
+_lock = threading.Lock()
+_request, _begin, _executing = ScriptRunner.request_rerun, SafeSessionState.on_script_will_rerun, ScriptRunner._set_execing_flag
 
 
 def keep_all() -> None:
-    """From now on a drawing is broken off only when its callbacks have ended, and one for a press of a button is drawn to its end."""
-    original = SafeSessionState.on_script_will_rerun
-    if hasattr(original, "__wrapped__"):
-        return
+    """From now on the browser's next request waits for the callbacks of the one before, and where a button was pressed, for the page."""
+    cast(Any, ScriptRunner).request_rerun = _hold_or_request
+    cast(Any, SafeSessionState).on_script_will_rerun = _begin_undisturbed
+    cast(Any, ScriptRunner)._set_execing_flag = _executing_to_the_end
 
-    @functools.wraps(original)
-    def undisturbed(state: SafeSessionState, told: WidgetStates | None, **options: Any) -> None:
-        # Whose method is called wherever a drawing may be broken off; it is only while the runner says that it executes a page.
-        runner = cast(Any, state._yield_callback).__self__
-        assert isinstance(runner, ScriptRunner)
-        # Without fast reruns, a page that follows a fragment in the same thread would be drawn into the fragment's place.
-        context_dg_stack.set(get_default_dg_stack_value())
-        runner._execing = False
-        original(state, told, **options)
-        runner._execing = not any(map(_has_active_trigger_value, told.widgets if told else ()))
 
-    cast(Any, SafeSessionState).on_script_will_rerun = undisturbed
+def lose_some() -> None:
+    """What Streamlit does by itself."""
+    cast(Any, ScriptRunner).request_rerun = _request
+    cast(Any, SafeSessionState).on_script_will_rerun = _begin
+    cast(Any, ScriptRunner)._set_execing_flag = _executing
+
+
+def _hold_or_request(runner: ScriptRunner, data: RerunData) -> bool:
+    with _lock:
+        held: list[RerunData] | None = vars(runner).get(_HELD)
+        if held is None:
+            return _request(runner, data)
+        held.append(data)
+        return True
+
+
+def _begin_undisturbed(state: SafeSessionState, told: WidgetStates | None, **options: Any) -> None:
+    runner = cast(Any, state._yield_callback).__self__  # whose method is called wherever a drawing may be broken off
+    with _lock:
+        before = runner._requests.on_scriptrunner_yield()
+        vars(runner)[_HELD] = [before.rerun_data] if before and before.type is ScriptRequestType.RERUN else []
+    # Without fast reruns, a page that follows a fragment in the same thread would be drawn into the fragment's place.
+    context_dg_stack.set(get_default_dg_stack_value())
+    _begin(state, told, **options)
+    if not any(map(_has_active_trigger_value, told.widgets if told else ())):
+        _let_go(runner)
+
+
+@contextmanager
+def _executing_to_the_end(runner: ScriptRunner) -> Iterator[None]:
+    """Around the callbacks of a drawing and the page's code."""
+    try:
+        with _executing(runner):
+            yield
+    finally:
+        _let_go(runner)
+
+
+def _let_go(runner: ScriptRunner) -> None:
+    with _lock:
+        for data in vars(runner).pop(_HELD, ()):
+            _request(runner, data)

@@ -52,15 +52,15 @@ class Form:
     task: Task | None
     conflicts: Mapping[str, Conflict]  # by field
 
-    def bound(self, name: str, words: Mapping[Any, Any] | None = None, said: Any = None) -> dict[str, Any]:
+    def bound(self, name: str, words: Mapping[Any, Any] | None = None, /, **first: Any) -> dict[str, Any]:
         """What ties a widget to a setting: it shows what is on disk, and a change goes there before the page is drawn again.
 
-        Where the widget can't hold the setting's values, `words` says what each of its own stands for; `said` is the setting's value
-        where the widget says it in another way.
+        Where the widget can't hold the setting's values, `words` says what each of its own stands for. `first` as in `on_disk.bound`; a
+        `value` may be the setting's in other words.
         """
-        value = getattr(self.settings, name) if said is None else said
+        value = first.get("value", getattr(self.settings, name))
         shown = next(word for word, meant in words.items() if meant == value) if words else value
-        return on_disk.bound(setting_key(self.project, name), shown, partial(_save, self.project, name, words))
+        return on_disk.bound(setting_key(self.project, name), shown, partial(_save, self.project, name, words), **first)
 
     @property
     def inherited(self) -> dict[str, float | bool]:
@@ -96,15 +96,15 @@ def _save(project: Project, name: str, words: Mapping[Any, Any] | None, shown: A
 
 
 def _widget(form: Form, name: str) -> None:
-    about = facts(name)
+    about, value = facts(name), getattr(form.settings, name)
     if about.words:
         _choice(form, name, list(about.words))
     elif about.truth:
-        _yes_or_no(form, name) if about.default is None else st.toggle(label(name), **form.bound(name))
+        _yes_or_no(form, name) if about.default is None else st.toggle(label(name), **form.bound(name, value=value))
     elif about.number:
         _number(form, name, about)
     else:
-        st.text_input(label(name), **form.bound(name))
+        st.text_input(label(name), **form.bound(name, value=value))
 
 
 def _choice(form: Form, name: str, options: list[Any]) -> None:
@@ -112,13 +112,14 @@ def _choice(form: Form, name: str, options: list[Any]) -> None:
     called = heads.named(form.settings, form.task, named(name)) if name == "head" and form.task is not None else named(name)
     # A value that is none of the words, such as a number of stages.
     options += [] if value in options else [value]
-    st.selectbox(label(name), options, format_func=called, **form.bound(name))
+    st.selectbox(label(name), options, format_func=called, **form.bound(name, index=options.index(value)))
 
 
 def _yes_or_no(form: Form, name: str) -> None:
     said = {INHERIT: _as_above(form, name), "yes": _("yes"), "no": _("no")}
     # To a select box None is that nothing was chosen.
-    st.selectbox(label(name), list(said), format_func=said.__getitem__, **form.bound(name, YES_OR_NO))
+    index = list(YES_OR_NO.values()).index(getattr(form.settings, name))
+    st.selectbox(label(name), list(said), format_func=said.__getitem__, **form.bound(name, YES_OR_NO, index=index))
 
 
 def _as_above(form: Form, name: str) -> str:
@@ -139,5 +140,6 @@ def _number(form: Form, name: str, about: Facts) -> None:
     if kind is float:
         options["format"] = "%g"
     if about.default is None:
-        options |= {"value": None, "placeholder": _as_above(form, name)}
-    st.number_input(label(name), **options, **form.bound(name))
+        st.number_input(label(name), value=None, placeholder=_as_above(form, name), **options, **form.bound(name))
+    else:
+        st.number_input(label(name), **options, **form.bound(name, value=getattr(form.settings, name)))

@@ -31,6 +31,7 @@ def test_a_rate_is_found_and_taken(visitor: Visitor, shapes: Project, eventually
     take.click()
     eventually(lambda: drafts.read(shapes).learning_rate == wanted)
     visitor.page.get_by_text(f"{wanted:g} is set").wait_for()
+    visitor.settle()
     assert float(visitor.page.get_by_label("Learning rate", exact=True).input_value()) == wanted
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from streamlit.runtime.state import SafeSessionState
 from streamlit.testing.v1 import AppTest
 
 from pages.ui import presses
@@ -13,10 +13,9 @@ from pages.ui import presses
 
 @pytest.fixture
 def kept() -> Iterator[None]:
-    original = SafeSessionState.on_script_will_rerun
     presses.keep_all()
     yield
-    SafeSessionState.on_script_will_rerun = original  # type: ignore[method-assign]
+    presses.lose_some()
 
 
 def page() -> None:
@@ -26,8 +25,9 @@ def page() -> None:
 
     def another_request() -> None:
         context = get_script_run_ctx()
-        assert context is not None and context.script_requests is not None
-        context.script_requests.request_rerun(RerunData(page_script_hash=context.page_script_hash))
+        assert context is not None
+        runner: Any = context.session_state._yield_callback
+        runner.__self__.request_rerun(RerunData(page_script_hash=context.page_script_hash))
 
     def changed() -> None:
         another_request()
