@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from streamlit.delta_generator_singletons import context_dg_stack, get_default_dg_stack_value
 from streamlit.proto.WidgetStates_pb2 import WidgetStates
-from streamlit.runtime.scriptrunner import RerunData, ScriptRunner
+from streamlit.runtime.scriptrunner import RerunData, RerunException, ScriptRunner, get_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType, _has_active_trigger_value
 from streamlit.runtime.state import SafeSessionState
 
@@ -41,7 +41,8 @@ def lose_some() -> None:
 def _hold_or_request(runner: ScriptRunner, data: RerunData) -> bool:
     with _lock:
         held: list[RerunData] | None = vars(runner).get(_HELD)
-        if held is None:
+        # One that was told to stop, because the connection was lost, says so: another begins.
+        if held is None or runner._requests._state is ScriptRequestType.STOP:
             return _request(runner, data)
         held.append(data)
         return True
@@ -65,8 +66,24 @@ def _executing_to_the_end(runner: ScriptRunner) -> Iterator[None]:
     try:
         with _executing(runner):
             yield
+    except RerunException as asked:
+        raise _with_held(runner, asked) from None
     finally:
         _let_go(runner)
+
+
+def _with_held(runner: ScriptRunner, asked: RerunException) -> RerunException:
+    """What the page asked for and what waited, in one: of several the last one's page is drawn, so those for another page come last."""
+    context = get_script_run_ctx()
+    here = context.page_script_hash if context else ""
+    with _lock:
+        held = vars(runner).pop(_HELD, ())
+        if not held:
+            return asked
+        for data in sorted((*held, asked.rerun_data), key=lambda data: data.page_script_hash != here):
+            _request(runner, data)
+        together = runner._requests.on_scriptrunner_yield()
+    return RerunException(together.rerun_data) if together and together.type is ScriptRequestType.RERUN else asked
 
 
 def _let_go(runner: ScriptRunner) -> None:

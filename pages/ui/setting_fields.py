@@ -112,14 +112,16 @@ def _choice(form: Form, name: str, options: list[Any]) -> None:
     called = heads.named(form.settings, form.task, named(name)) if name == "head" and form.task is not None else named(name)
     # A value that is none of the words, such as a number of stages.
     options += [] if value in options else [value]
-    st.selectbox(label(name), options, format_func=called, **form.bound(name, index=options.index(value)))
+    bound = form.bound(name, index=options.index(value), labels=[called(option) for option in options])
+    st.selectbox(label(name), options, format_func=called, **bound)
 
 
 def _yes_or_no(form: Form, name: str) -> None:
     said = {INHERIT: _as_above(form, name), "yes": _("yes"), "no": _("no")}
     # To a select box None is that nothing was chosen.
     index = list(YES_OR_NO.values()).index(getattr(form.settings, name))
-    st.selectbox(label(name), list(said), format_func=said.__getitem__, **form.bound(name, YES_OR_NO, index=index))
+    bound = form.bound(name, YES_OR_NO, index=index, labels=list(said.values()))
+    st.selectbox(label(name), list(said), format_func=said.__getitem__, **bound)
 
 
 def _as_above(form: Form, name: str) -> str:
@@ -130,11 +132,13 @@ def _as_above(form: Form, name: str) -> str:
 
 def _number(form: Form, name: str, about: Facts) -> None:
     kind: Any = about.number
-    least, most = about.least, about.most
-    # What may not be reached itself can't be said to the widget.
+    least, most, value = about.least, about.most, getattr(form.settings, name)
+    # What may not be reached itself can't be said to the widget; what a file sets lies nearer to it now and then.
+    lowest = None if least is None else kind(least) + (NEXT_TO_NOTHING[kind] if about.above else 0)
+    highest = None if most is None else kind(most) - (NEXT_TO_ALL[kind] if about.below else 0)
     options: dict[str, Any] = {
-        "min_value": None if least is None else kind(least) + (NEXT_TO_NOTHING[kind] if about.above else 0),
-        "max_value": None if most is None else kind(most) - (NEXT_TO_ALL[kind] if about.below else 0),
+        "min_value": lowest if lowest is None or value is None else min(lowest, value),
+        "max_value": highest if highest is None or value is None else max(highest, value),
         "step": kind(STEPS.get(name, STEP[kind])),
     }
     if kind is float:
@@ -142,4 +146,4 @@ def _number(form: Form, name: str, about: Facts) -> None:
     if about.default is None:
         st.number_input(label(name), value=None, placeholder=_as_above(form, name), **options, **form.bound(name))
     else:
-        st.number_input(label(name), **options, **form.bound(name, value=getattr(form.settings, name)))
+        st.number_input(label(name), **options, **form.bound(name, value=value))

@@ -79,3 +79,56 @@ def tell(app: AppTest, widget: Any, value: int) -> None:
     states = app._tree.get_widget_states()
     states.widgets.append(widget.set_value(value)._widget_state)
     app._run(widget_state=states)
+
+
+def choice(file: str) -> None:
+    """A select box whose labels hang on something else, and a number that can be left empty."""
+    import json
+    from pathlib import Path
+
+    import streamlit as st
+
+    from pages.ui import on_disk
+
+    def save(**changes: object) -> None:
+        Path(file).write_text(json.dumps(json.loads(Path(file).read_text()) | changes))
+
+    kept = json.loads(Path(file).read_text())
+    labels = [f"{option}, now {kept['said']}" for option in ("a", "b")]
+    bound = on_disk.bound(
+        "choice", kept["choice"], lambda value: save(choice=value), index="ab".index(kept["choice"]), labels=labels
+    )
+    st.selectbox("Choice", ["a", "b"], format_func=lambda option: labels["ab".index(option)], **bound)
+    st.number_input("Number", value=None, **on_disk.bound("number", kept["number"], lambda value: save(number=value)))
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> Path:
+    made = tmp_path / "both.json"
+    made.write_text(json.dumps({"choice": "a", "said": "x", "number": 3}))
+    return made
+
+
+def test_a_choice_whose_labels_change_is_still_that_choice(both: Path) -> None:
+    """To the browser the label is the value: it goes on telling the old one."""
+    app = AppTest.from_function(choice, args=(str(both),)).run()
+    app.selectbox[0].set_value("b, now x").run()
+    before = app.selectbox[0]
+    told = before._widget_state
+    both.write_text(json.dumps(json.loads(both.read_text()) | {"said": "y"}))
+    app.run()
+    assert app.selectbox[0].value == "b" and app.selectbox[0].proto.id != before.proto.id
+    states = app._tree.get_widget_states()
+    states.widgets.append(told)
+    app._run(widget_state=states)
+    assert not app.exception and json.loads(both.read_text())["choice"] == "b"
+
+
+def test_a_field_that_can_be_empty_is_told_its_value_until_somebody_changes_it(both: Path) -> None:
+    app = AppTest.from_function(choice, args=(str(both),)).run()
+    assert app.number_input[0].value == 3 and app.number_input[0].proto.set_value
+    assert app.run().number_input[0].proto.set_value, "the first drawing may not have reached the browser"
+    app.number_input[0].set_value(4).run()
+    assert json.loads(both.read_text())["number"] == 4 and not app.number_input[0].proto.set_value
+    app.number_input[0].set_value(None).run()
+    assert json.loads(both.read_text())["number"] is None and app.number_input[0].value is None

@@ -65,6 +65,59 @@ def test_a_drawing_for_no_press_makes_way(kept: None) -> None:
     assert (app.session_state["drawings"], app.session_state["ends"]) == (3, 2), "the second was broken off"
 
 
+def leaving() -> None:
+    """A page whose button goes to another page; while it is drawn, the browser asks for this one again."""
+    import streamlit as st
+    from streamlit.runtime.scriptrunner import RerunData, get_script_run_ctx
+
+    context = get_script_run_ctx()
+    assert context is not None
+    here = context.page_script_hash
+    pages = st.session_state.setdefault("pages", [])
+
+    def first() -> None:
+        pages.append("first")
+        if st.button("Go", key="go"):
+            runner: Any = context.session_state._yield_callback
+            runner.__self__.request_rerun(RerunData(page_script_hash=here))
+            st.switch_page(there)
+
+    def second() -> None:
+        pages.append("second")
+        st.caption("arrived")
+
+    there = st.Page(second, title="second")
+    st.navigation([st.Page(first, title="first"), there]).run()
+
+
+def test_a_page_that_leads_to_another_is_not_called_back(kept: None) -> None:
+    app = AppTest.from_function(leaving).run()
+    app.button(key="go").click().run()
+    assert not app.exception
+    assert app.session_state["pages"] == ["first", "first", "second"]
+
+
+def test_who_asks_while_the_drawing_stops_is_told_to_begin_another(kept: None) -> None:
+    """A connection that is lost has its drawing stopped; the next one has a runner of its own."""
+    app = AppTest.from_function(stopped).run()
+    app.button(key="press").click().run()
+    assert app.session_state["accepted"] == [True, False]
+
+
+def stopped() -> None:
+    import streamlit as st
+    from streamlit.runtime.scriptrunner import RerunData, get_script_run_ctx
+
+    context = get_script_run_ctx()
+    assert context is not None
+    runner: Any = context.session_state._yield_callback
+    request = RerunData(page_script_hash=context.page_script_hash)
+    if st.button("Press", key="press"):
+        accepted = st.session_state["accepted"] = [runner.__self__.request_rerun(request)]
+        runner.__self__.request_stop()
+        accepted.append(runner.__self__.request_rerun(request))
+
+
 def test_without_it_both_are_lost() -> None:
     """What this is for: when this fails, Streamlit does it by itself, and `presses` can go."""
     app = AppTest.from_function(page).run()

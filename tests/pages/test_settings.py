@@ -146,11 +146,11 @@ def test_all_conflicts_are_told_at_once(project: Project, open_page: OpenPage) -
 
 def test_settings_at_their_limits_can_be_drawn(project: Project, open_page: OpenPage) -> None:
     """Whatever the file or a search found, the page shows it."""
-    least = {"learning_rate": 1e-7, "layer_decay": 1e-3, "warm_up": 0.0, "average": 0.999, "batch_size": 0, "minutes": 0.5}
+    least = {"learning_rate": 1e-9, "layer_decay": 1e-3, "warm_up": 0.0, "average": 0.999995, "batch_size": 0, "minutes": 0.5}
     drafts.change(project, plan="custom", **least)
     page = open_all(open_page("Train", project=project.folder.name), project)
     assert not page.exception and not page.error
-    assert page.number_input(key=setting_key(project, "learning_rate")).value == 1e-7
+    assert page.number_input(key=setting_key(project, "learning_rate")).value == 1e-9
     assert drafts.read(project) == RunSettings(plan="custom", **least)
 
 
