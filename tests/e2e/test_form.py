@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 SEARCH = 180_000  # milliseconds
+MORE = "field.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowUp', bubbles: true}))"
 
 
 def test_a_rate_is_found_and_taken(visitor: Visitor, shapes: Project, eventually: Callable[..., Any]) -> None:
@@ -70,9 +71,6 @@ def test_the_form_fits_a_phone(visit: Callable[..., Visitor], shapes: Project) -
     assert phone.button("Start training").is_disabled() and phone.button("Find a learning rate").is_disabled()
 
 
-MORE = "field.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowUp', bubbles: true}))"
-
-
 def test_changes_one_right_after_another_are_all_kept(visitor: Visitor, shapes: Project, eventually: Callable[..., Any]) -> None:
     """Each asks for the page anew, before it is drawn for the one before; so does what follows a press of a button."""
     before = drafts.change(shapes, plan="custom", freeze="none", epochs=10, layer_decay=0.5)
@@ -80,14 +78,14 @@ def test_changes_one_right_after_another_are_all_kept(visitor: Visitor, shapes: 
     fields = visitor.page.get_by_test_id("stNumberInputField")
     fields.last.wait_for()
     fields.evaluate_all(f"fields => fields.forEach((field, number) => setTimeout(() => {MORE}, 10 * number))")
-    eventually(lambda: len(_changed(before, drafts.read(shapes))) == fields.count(), 10)
+    eventually(lambda: len(_changed(before, drafts.read(shapes))) == fields.count())
     between = drafts.read(shapes)
     assert between.epochs == 11
     visitor.settle()
     visitor.page.get_by_label("Epochs").evaluate(
         f"field => {{ document.querySelector('.st-key-wise-depth button').click(); setTimeout(() => {MORE}, 30) }}"
     )
-    eventually(lambda: _changed(between, drafts.read(shapes)) == {"freeze", "epochs"}, 10)
+    eventually(lambda: _changed(between, drafts.read(shapes)) == {"freeze", "epochs"})
     visitor.settle()
     assert visitor.page.get_by_label("Epochs").input_value() == "12"
 

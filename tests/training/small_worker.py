@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
 from dataclasses import replace
 
@@ -9,6 +11,8 @@ from torch import Tensor, nn
 
 from transfer_core.backbones import catalogue
 from transfer_core.runs import worker
+
+ABORTS = "RANK_THAT_ABORTS"  # on its way out, as torch's threads have Python do now and then
 
 
 def as_it_is(_module: nn.Dropout, given: Tensor) -> Tensor:
@@ -21,4 +25,6 @@ if __name__ == "__main__":
     catalogue._read = lambda: infos  # type: ignore[assignment]
     # Each process drops others, as it should; what several learn could not be held against what one does.
     nn.Dropout.forward = as_it_is  # type: ignore[method-assign]
+    if os.environ.get(ABORTS) == os.environ.get("RANK"):
+        atexit.register(os.abort)
     sys.exit(worker.main())

@@ -14,6 +14,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from tests.training.small_worker import ABORTS
 from transfer_core.data.project import Project
 from transfer_core.runs import control, launch
 from transfer_core.runs.events import Event
@@ -101,6 +102,12 @@ def same_parameters(one: Run, other: Run, tolerance: float) -> bool:
     return first.keys() == second.keys() and all(
         torch.allclose(first[n].float(), second[n].float(), atol=tolerance) for n in first
     )
+
+
+def test_one_that_aborts_on_its_way_out_does_not_stop_the_first(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ABORTS, "1")
+    several = make(processes=2, epochs=1)
+    assert trained(several)[0].status == "finished", several.log_file.read_text()
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from transfer_core.errors import TransferError
 from transfer_core.runs.carry import open_log
@@ -16,10 +18,11 @@ from transfer_core.training.length import Extension
 log = logging.getLogger("transfer_core.assistant")
 
 
-def main(folder: Path) -> int:
-    """Train the run along with its first process. The exit code: 0, or 2 when it could not."""
+def main(folder: Path) -> NoReturn:
+    """Train the run along with its first process, and end this one with 0, or with 2 when it could not."""
     open_log()
     Starter.of_this_process().end_with_it()
+    code = 0
     try:
         run = Run(folder)
         # The other plans are the first process's alone.
@@ -27,8 +30,12 @@ def main(folder: Path) -> int:
             _assist(run)
     except TransferError as error:
         log.error("%s", error, exc_info=error)
-        return 2
-    return 0
+        code = 2
+    logging.shutdown()
+    sys.stderr.flush()
+    # Python takes torch's threads down on its way out, and now and then that aborts. To `torchrun` this process would have failed, and
+    # it would stop the first one, which may be making the model still.
+    os._exit(code)
 
 
 def _assist(run: Run) -> None:

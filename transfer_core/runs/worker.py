@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     hold_memory()
     if world.rank() > 0:
-        return assistant.main(options.run)
+        assistant.main(options.run)
     return carry.main(lambda: Run(options.run), lambda carrier: _train(carrier, options.resume), options.after)
 
 
