@@ -18,13 +18,14 @@ from transfer_core.web import access
 def draw_language() -> None:
     """Choose the language of all pages."""
     st.header(_("Language"), anchor=False)
+    spoken = i18n.language()
     st.segmented_control(
         _("Language"),
         list(i18n.LANGUAGES),
         required=True,
         format_func=i18n.LANGUAGES.__getitem__,
         label_visibility="collapsed",
-        **on_disk.bound("language-choice", i18n.language(), _save_language, default=i18n.language()),
+        **on_disk.bound("language-choice", spoken, _save_language, default=spoken),
     )
 
 

@@ -31,13 +31,6 @@ def keep_all() -> None:
     cast(Any, ScriptRunner)._set_execing_flag = _executing_to_the_end
 
 
-def lose_some() -> None:
-    """What Streamlit does by itself."""
-    cast(Any, ScriptRunner).request_rerun = _request
-    cast(Any, SafeSessionState).on_script_will_rerun = _begin
-    cast(Any, ScriptRunner)._set_execing_flag = _executing
-
-
 def _hold_or_request(runner: ScriptRunner, data: RerunData) -> bool:
     with _lock:
         held: list[RerunData] | None = vars(runner).get(_HELD)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from streamlit.runtime.scriptrunner import ScriptRunner
+from streamlit.runtime.state import SafeSessionState
 from streamlit.testing.v1 import AppTest
 
 from pages.ui import presses
 
 
 @pytest.fixture
-def kept() -> Iterator[None]:
+def kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    for owner, name in (
+        (ScriptRunner, "request_rerun"),
+        (ScriptRunner, "_set_execing_flag"),
+        (SafeSessionState, "on_script_will_rerun"),
+    ):
+        monkeypatch.setattr(owner, name, getattr(owner, name))  # is back after the test
     presses.keep_all()
-    yield
-    presses.lose_some()
 
 
 def page() -> None:
