@@ -11,7 +11,7 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import address, logs, preferences, sidebar, steps
-from pages.ui.guard import guard, show_error
+from pages.ui.guard import guard, show_error, take_kept
 from pages.ui.words import one_line
 from transfer_core.data.project import Project
 from transfer_core.errors import RunError, TransferError
@@ -23,11 +23,13 @@ from transfer_core.runs.folder import AUTOMATIC, Run, list_runs
 ICON = str(Path(__file__).parent / "icon.png")
 WIDTH = 1080  # pixels: longer lines are hard to read
 # What is chosen is written in the colour of buttons, which has to carry white text: too dark on a dark ground. And Streamlit gives
-# the axes of charts a grey of its own, too faint on our light ground. A phone has no room for icons in a row of choices.
+# the axes of charts a grey of its own, too faint on our light ground. A phone has no room for icons in a row of choices. The “Stop” that
+# Streamlit shows while a page is drawn would be taken for that of a training: see `presses`.
 _STYLE = """
 <style>
 .stButtonGroup [role="radio"][aria-checked="true"] { color: inherit !important; }
 @media (max-width: 640px) { .stButtonGroup [role="radio"] span:has(> [data-testid="stIconMaterial"]) { display: none; } }
+[data-testid="stStatusWidget"] button { display: none; }
 .js-plotly-plot :is(.xtick text, .ytick text, .xtitle, .ytitle, .legendtext) { fill: currentColor !important; }
 </style>
 """
@@ -52,9 +54,12 @@ def page(key: str, needs_project: bool = True) -> Iterator[Any]:
     here, problem = _look_around(key)
     st.set_page_config(page_title=_tab_title(key, here), layout="wide")
     st.html(_STYLE)
+    kept = take_kept()  # before the first part that draws itself: it would ask for the page again
     with guard():
         sidebar.draw(key, here.project, here.run)
     with st.container(width=WIDTH), guard():
+        for error in kept:
+            show_error(error)
         if problem is not None:
             show_error(problem)
         if needs_project and here.project is None:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner_utils.script_run_context import RunLocation, ThreadState
 
 from pages.ui import preferences
 from pages.ui.words import plain
@@ -16,20 +18,24 @@ from transfer_core.errors import TransferError
 from transfer_core.i18n import _
 
 LOG = logging.getLogger("transfer_studio.pages")
+_KEPT = "what went wrong in a callback"
 
 
 @contextmanager
 def guard() -> Iterator[None]:
-    """Turn what goes wrong inside into a sentence; the traceback of what nobody foresaw goes to the log."""
+    """Turn what goes wrong inside into a sentence; the traceback of what nobody foresaw goes to the log.
+
+    What goes wrong in a callback is said at the top of the page that is drawn next.
+    """
     # Callbacks and fragments run without the top of the page, in threads that know nothing of its language.
     preferences.speak()
     try:
         yield
     except TransferError as error:
-        show_error(error)
+        _say(error)
     except Exception:
         LOG.exception("a page failed")
-        show_error(
+        _say(
             TransferError(
                 _("Something went wrong that this program did not foresee."),
                 fix=_("Reload the page. If it happens again, the log named on the Settings page has the details."),
@@ -44,11 +50,28 @@ def fragment(every: float | None = None) -> Callable[[Callable[..., None]], Call
         @functools.wraps(draw)
         def guarded(*arguments: Any, **named: Any) -> None:
             with guard():
+                if st.session_state.get(_KEPT):
+                    st.rerun()  # the whole page, to say it
                 draw(*arguments, **named)
 
         return st.fragment(guarded, run_every=every)
 
     return decorate
+
+
+def _say(error: TransferError) -> None:
+    # What a callback draws while only a part of the page is drawn anew takes the place of the whole page; and where that part follows, the
+    # browser shows nothing from then on.
+    if get_script_run_ctx(suppress_warning=True) and ThreadState.get().run_location is RunLocation.CALLBACK:
+        st.session_state.setdefault(_KEPT, []).append(error)
+    else:
+        show_error(error)
+
+
+def take_kept() -> list[TransferError]:
+    """What went wrong in callbacks and was not said yet."""
+    kept: list[TransferError] = st.session_state.pop(_KEPT, [])
+    return kept
 
 
 def show_error(error: TransferError) -> None:

@@ -1,34 +1,83 @@
-"""What somebody presses or changes is done, also where the next press comes before the page is drawn.
+"""What somebody presses or changes is done, also where the next press comes before the page is drawn, and the page is drawn to its end.
 
 Streamlit (1.67) breaks a drawing off for the next one, and what the first was to do is lost: a callback ends at its first look at the
 session's state, and a press of a button is forgotten before the button is drawn. The new value of a widget counts as told all the
 same, so its callback is not called again. With `runner.fastReruns`, which `.streamlit/config.toml` turns off, the next drawing would
 even begin beside the first. How much was lost: docs/decisions/2026-11-29-presses.md.
+
+What a drawing told last is thrown away as well where the next request finds its thread ended: that part of the page stays as it was. So
+such a request waits until all was told.
+
+And a press is carried out once.
+
+While a page is drawn, Streamlit shows a “Stop” of its own at the top. It ends the drawing, whatever is at work: what is left is half a
+page, or an empty one, that never changes again. `frame` hides it, and nobody is listened to who asks for it all the same.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
 from streamlit.delta_generator_singletons import context_dg_stack, get_default_dg_stack_value
+from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.WidgetStates_pb2 import WidgetStates
+from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.scriptrunner import RerunData, RerunException, ScriptRunner, get_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType, _has_active_trigger_value
 from streamlit.runtime.state import SafeSessionState
 
 _HELD = "requests that wait for the drawing"  # of the browser's; those of the page itself (`st.rerun`) never wait
+_IN_TURN = "requests that wait until the drawing before them was told"
+_SOON = 0.005  # seconds between two looks at that
 _lock = threading.Lock()
 _request, _begin, _executing = ScriptRunner.request_rerun, SafeSessionState.on_script_will_rerun, ScriptRunner._set_execing_flag
+_ask = AppSession.request_rerun
 
 
 def keep_all() -> None:
-    """From now on the browser's next request waits for the callbacks of the one before, and where a button was pressed, for the page."""
+    """From now on the browser's next request waits for the callbacks of the one before, and where a button was pressed, for the page.
+
+    And the browser can't have a drawing stopped.
+    """
     cast(Any, ScriptRunner).request_rerun = _hold_or_request
     cast(Any, SafeSessionState).on_script_will_rerun = _begin_undisturbed
     cast(Any, ScriptRunner)._set_execing_flag = _executing_to_the_end
+    cast(Any, AppSession).request_rerun = _ask_in_turn
+    cast(Any, AppSession)._handle_stop_script_request = _go_on
+
+
+def _go_on(session: AppSession) -> None:
+    """A connection that is lost, and a session that ends, still stop their drawing: they don't ask in this way."""
+
+
+def _ask_in_turn(session: AppSession, client: ClientState | None) -> None:
+    if client is not None and client.is_auto_rerun:
+        _leave_presses_out(client)
+    vars(session).setdefault(_IN_TURN, deque()).append(client)
+    _ask_those_in_turn(session)
+
+
+def _leave_presses_out(client: ClientState) -> None:
+    """A button that is pressed as a timer of the page is due is told twice: by the timer's request, and then by its own."""
+    widgets = client.widget_states.widgets
+    for place in reversed(range(len(widgets))):
+        if _has_active_trigger_value(widgets[place]):
+            del widgets[place]
+
+
+def _ask_those_in_turn(session: AppSession) -> None:
+    in_turn: deque[ClientState | None] = vars(session)[_IN_TURN]
+    while in_turn:
+        runner = session._scriptrunner
+        # One that ended by itself: one that was told to end, because the connection was lost, is not waited for.
+        if runner is not None and runner._requests._state is ScriptRequestType.STOP and not runner._execing:
+            session._event_loop.call_later(_SOON, _ask_those_in_turn, session)
+            return
+        _ask(session, in_turn.popleft())
 
 
 def _hold_or_request(runner: ScriptRunner, data: RerunData) -> bool:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
-from streamlit.runtime.scriptrunner import ScriptRunner
+from streamlit.proto.ClientState_pb2 import ClientState
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.script_data import ScriptData
+from streamlit.runtime.scriptrunner import ScriptRunner, ScriptRunnerEvent
+from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequests
 from streamlit.runtime.state import SafeSessionState
 from streamlit.testing.v1 import AppTest
 
@@ -18,6 +26,8 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> None:
         (ScriptRunner, "request_rerun"),
         (ScriptRunner, "_set_execing_flag"),
         (SafeSessionState, "on_script_will_rerun"),
+        (AppSession, "request_rerun"),
+        (AppSession, "_handle_stop_script_request"),
     ):
         monkeypatch.setattr(owner, name, getattr(owner, name))  # is back after the test
     presses.keep_all()
@@ -121,6 +131,60 @@ def stopped() -> None:
         accepted = st.session_state["accepted"] = [runner.__self__.request_rerun(request)]
         runner.__self__.request_stop()
         accepted.append(runner.__self__.request_rerun(request))
+
+
+def test_a_press_that_a_timer_told_of_as_well_is_done_once(kept: None) -> None:
+    """The browser tells of it with the request of a timer that is due then, and after that with its own."""
+    assert asyncio.run(told_of_a_press(by_a_timer=True)) == {"number"}
+    assert asyncio.run(told_of_a_press(by_a_timer=False)) == {"number", "button"}
+
+
+async def told_of_a_press(by_a_timer: bool) -> set[str]:
+    """The widgets that the page is drawn with after such a request."""
+    session: Any = AppSession(ScriptData("page.py"), MagicMock(), MagicMock(), None, {})
+    drawn = []
+    session._create_scriptrunner = drawn.append
+    client = ClientState(is_auto_rerun=by_a_timer)
+    client.widget_states.widgets.add(id="number", int_value=3)
+    client.widget_states.widgets.add(id="button", trigger_value=True)
+    session.request_rerun(client)
+    return {widget.id for widget in drawn[0].widget_states.widgets}
+
+
+def test_what_a_drawing_told_last_is_passed_on_before_the_next_begins(kept: None) -> None:
+    """The next request comes after the drawing's thread ended, before what it told was passed on."""
+    assert asyncio.run(ending(told_to_end=False)) == ["told", "first", "second"]
+
+
+def test_a_drawing_that_was_told_to_end_is_not_waited_for(kept: None) -> None:
+    assert asyncio.run(ending(told_to_end=True)) == ["first", "second"]
+
+
+async def ending(told_to_end: bool) -> list[str]:
+    """What happens, in order, when two requests come and then the last of an ended drawing is passed on, and its end."""
+    happened = []
+    session: Any = AppSession(ScriptData("page.py"), MagicMock(), MagicMock(), lambda: happened.append("told"), {})
+    session._scriptrunner = ended = SimpleNamespace(_requests=ScriptRequests(), _execing=told_to_end)
+    ended._requests.request_stop()
+    ended.request_rerun = ended._requests.request_rerun
+
+    def create(data: Any) -> None:
+        happened.append(data.query_string)
+        session._scriptrunner = SimpleNamespace(_requests=ScriptRequests(), _execing=True, request_rerun=accept)
+
+    def accept(data: Any) -> bool:
+        happened.append(data.query_string)
+        return True
+
+    session._create_scriptrunner = create
+    session.request_rerun(ClientState(query_string="first"))
+    await asyncio.sleep(0.05)
+    session.request_rerun(ClientState(query_string="second"))
+    session._on_scriptrunner_event(ended, ScriptRunnerEvent.ENQUEUE_FORWARD_MSG, forward_msg=ForwardMsg())
+    session._on_scriptrunner_event(ended, ScriptRunnerEvent.SHUTDOWN)
+    await asyncio.sleep(0.05)
+    session._scriptrunner = None
+    return happened
 
 
 def test_without_it_both_are_lost() -> None:
