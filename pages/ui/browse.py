@@ -9,6 +9,7 @@ from typing import Any, cast
 import streamlit as st
 
 from pages.ui import close_look, editing, picture_grid, pictures, words
+from pages.ui.guard import guard
 from pages.ui.picture_grid import Action, Picture
 from pages.ui.words import one_line, plain
 from transfer_core.data.project import Project
@@ -44,7 +45,8 @@ def show(ids: Sequence[int], title: str) -> None:
     for key in _KEYS:
         st.session_state.pop(key, None)
     st.session_state["browse-state"] = "all"
-    st.toast(_("They are shown further down, among the pictures."), icon=":material/arrow_downward:")
+    with guard():  # for the page's language
+        st.toast(_("They are shown further down, among the pictures."), icon=":material/arrow_downward:")
     st.session_state[_SET] = (tuple(ids), title)
     st.session_state["view"] = "pictures"
 

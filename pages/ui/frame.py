@@ -54,7 +54,7 @@ def page(key: str, needs_project: bool = True) -> Iterator[Any]:
     here, problem = _look_around(key)
     st.set_page_config(page_title=_tab_title(key, here), layout="wide")
     st.html(_STYLE)
-    kept = take_kept()  # before the first part that draws itself: it would ask for the page again
+    kept = take_kept(key)  # before the first part that draws itself: it would ask for the page again
     with guard():
         sidebar.draw(key, here.project, here.run)
     with st.container(width=WIDTH), guard():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,7 +19,8 @@ from transfer_core.errors import TransferError
 from transfer_core.i18n import _
 
 LOG = logging.getLogger("transfer_studio.pages")
-_KEPT = "what went wrong in a callback"
+_KEPT, _SAID = "what went wrong in callbacks", "what was said of that, where and when"
+_LONG = 10.0  # seconds that it is said again: a page may draw itself anew at once
 
 
 @contextmanager
@@ -68,10 +70,14 @@ def _say(error: TransferError) -> None:
         show_error(error)
 
 
-def take_kept() -> list[TransferError]:
-    """What went wrong in callbacks and was not said yet."""
-    kept: list[TransferError] = st.session_state.pop(_KEPT, [])
-    return kept
+def take_kept(page: str) -> list[TransferError]:
+    """What went wrong in callbacks and was not said yet, or on this page just now."""
+    now = time.monotonic()
+    said = [each for each in st.session_state.get(_SAID, ()) if each[1] == page and now - each[2] < _LONG]
+    # In this order: a drawing that is broken off between the two has it said twice, and not never.
+    st.session_state[_SAID] = said + [(error, page, now) for error in st.session_state.get(_KEPT, ())]
+    st.session_state.pop(_KEPT, None)
+    return [error for error, _page, _when in st.session_state[_SAID]]
 
 
 def show_error(error: TransferError) -> None:

@@ -25,17 +25,17 @@ from typing import Any, cast
 from streamlit.delta_generator_singletons import context_dg_stack, get_default_dg_stack_value
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.WidgetStates_pb2 import WidgetStates
-from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.app_session import AppSession, AppSessionState
 from streamlit.runtime.scriptrunner import RerunData, RerunException, ScriptRunner, get_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType, _has_active_trigger_value
 from streamlit.runtime.state import SafeSessionState
 
 _HELD = "requests that wait for the drawing"  # of the browser's; those of the page itself (`st.rerun`) never wait
-_IN_TURN = "requests that wait until the drawing before them was told"
+_IN_TURN = "requests that wait until all that the drawing before them told was passed on"
 _SOON = 0.005  # seconds between two looks at that
 _lock = threading.Lock()
 _request, _begin, _executing = ScriptRunner.request_rerun, SafeSessionState.on_script_will_rerun, ScriptRunner._set_execing_flag
-_ask = AppSession.request_rerun
+_ask, _create = AppSession.request_rerun, AppSession._create_scriptrunner
 
 
 def keep_all() -> None:
@@ -46,7 +46,8 @@ def keep_all() -> None:
     cast(Any, ScriptRunner).request_rerun = _hold_or_request
     cast(Any, SafeSessionState).on_script_will_rerun = _begin_undisturbed
     cast(Any, ScriptRunner)._set_execing_flag = _executing_to_the_end
-    cast(Any, AppSession).request_rerun = _ask_in_turn
+    cast(Any, AppSession).request_rerun = _ask_without_presses
+    cast(Any, AppSession)._create_scriptrunner = _create_in_turn
     cast(Any, AppSession)._handle_stop_script_request = _go_on
 
 
@@ -54,30 +55,33 @@ def _go_on(session: AppSession) -> None:
     """A connection that is lost, and a session that ends, still stop their drawing: they don't ask in this way."""
 
 
-def _ask_in_turn(session: AppSession, client: ClientState | None) -> None:
-    if client is not None and client.is_auto_rerun:
-        _leave_presses_out(client)
-    vars(session).setdefault(_IN_TURN, deque()).append(client)
-    _ask_those_in_turn(session)
-
-
-def _leave_presses_out(client: ClientState) -> None:
+def _ask_without_presses(session: AppSession, client: ClientState | None) -> None:
     """A button that is pressed as a timer of the page is due is told twice: by the timer's request, and then by its own."""
-    widgets = client.widget_states.widgets
-    for place in reversed(range(len(widgets))):
-        if _has_active_trigger_value(widgets[place]):
-            del widgets[place]
+    if client is not None and client.is_auto_rerun:
+        widgets = client.widget_states.widgets
+        for place in reversed(range(len(widgets))):
+            if _has_active_trigger_value(widgets[place]):
+                del widgets[place]
+    _ask(session, client)
 
 
-def _ask_those_in_turn(session: AppSession) -> None:
-    in_turn: deque[ClientState | None] = vars(session)[_IN_TURN]
-    while in_turn:
+def _create_in_turn(session: AppSession, data: RerunData) -> None:
+    vars(session).setdefault(_IN_TURN, deque()).append(data)
+    _create_those_in_turn(session)
+
+
+def _create_those_in_turn(session: AppSession) -> None:
+    in_turn: deque[RerunData] = vars(session)[_IN_TURN]
+    while in_turn and session._state is not AppSessionState.SHUTDOWN_REQUESTED:
         runner = session._scriptrunner
-        # One that ended by itself: one that was told to end, because the connection was lost, is not waited for.
-        if runner is not None and runner._requests._state is ScriptRequestType.STOP and not runner._execing:
-            session._event_loop.call_later(_SOON, _ask_those_in_turn, session)
+        if runner is not None and runner.request_rerun(in_turn[0]):
+            in_turn.popleft()
+        elif runner is not None and not runner._execing:
+            # It ended by itself. One that was told to end, because the connection was lost, is not waited for.
+            session._event_loop.call_later(_SOON, _create_those_in_turn, session)
             return
-        _ask(session, in_turn.popleft())
+        else:
+            _create(session, in_turn.popleft())
 
 
 def _hold_or_request(runner: ScriptRunner, data: RerunData) -> bool:

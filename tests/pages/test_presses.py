@@ -27,6 +27,7 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> None:
         (ScriptRunner, "_set_execing_flag"),
         (SafeSessionState, "on_script_will_rerun"),
         (AppSession, "request_rerun"),
+        (AppSession, "_create_scriptrunner"),
         (AppSession, "_handle_stop_script_request"),
     ):
         monkeypatch.setattr(owner, name, getattr(owner, name))  # is back after the test
@@ -133,34 +134,33 @@ def stopped() -> None:
         accepted.append(runner.__self__.request_rerun(request))
 
 
-def test_a_press_that_a_timer_told_of_as_well_is_done_once(kept: None) -> None:
+def test_a_press_that_a_timer_told_of_as_well_is_done_once(kept: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The browser tells of it with the request of a timer that is due then, and after that with its own."""
-    assert asyncio.run(told_of_a_press(by_a_timer=True)) == {"number"}
-    assert asyncio.run(told_of_a_press(by_a_timer=False)) == {"number", "button"}
+    drawn: list[Any] = []
+    monkeypatch.setattr(presses, "_create", lambda session, data: drawn.append(data))
+    for by_a_timer in (True, False):
+        asyncio.run(tell_of_a_press(by_a_timer))
+    assert [[widget.id for widget in data.widget_states.widgets] for data in drawn] == [["number"], ["number", "button"]]
 
 
-async def told_of_a_press(by_a_timer: bool) -> set[str]:
-    """The widgets that the page is drawn with after such a request."""
+async def tell_of_a_press(by_a_timer: bool) -> None:
     session: Any = AppSession(ScriptData("page.py"), MagicMock(), MagicMock(), None, {})
-    drawn = []
-    session._create_scriptrunner = drawn.append
     client = ClientState(is_auto_rerun=by_a_timer)
     client.widget_states.widgets.add(id="number", int_value=3)
     client.widget_states.widgets.add(id="button", trigger_value=True)
     session.request_rerun(client)
-    return {widget.id for widget in drawn[0].widget_states.widgets}
 
 
-def test_what_a_drawing_told_last_is_passed_on_before_the_next_begins(kept: None) -> None:
+def test_what_a_drawing_told_last_is_passed_on_before_the_next_begins(kept: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next request comes after the drawing's thread ended, before what it told was passed on."""
-    assert asyncio.run(ending(told_to_end=False)) == ["told", "first", "second"]
+    assert asyncio.run(ending(monkeypatch, told_to_end=False)) == ["told", "first", "second"]
 
 
-def test_a_drawing_that_was_told_to_end_is_not_waited_for(kept: None) -> None:
-    assert asyncio.run(ending(told_to_end=True)) == ["first", "second"]
+def test_a_drawing_that_was_told_to_end_is_not_waited_for(kept: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert asyncio.run(ending(monkeypatch, told_to_end=True)) == ["first", "second"]
 
 
-async def ending(told_to_end: bool) -> list[str]:
+async def ending(monkeypatch: pytest.MonkeyPatch, told_to_end: bool) -> list[str]:
     """What happens, in order, when two requests come and then the last of an ended drawing is passed on, and its end."""
     happened = []
     session: Any = AppSession(ScriptData("page.py"), MagicMock(), MagicMock(), lambda: happened.append("told"), {})
@@ -168,7 +168,7 @@ async def ending(told_to_end: bool) -> list[str]:
     ended._requests.request_stop()
     ended.request_rerun = ended._requests.request_rerun
 
-    def create(data: Any) -> None:
+    def create(session: Any, data: Any) -> None:
         happened.append(data.query_string)
         session._scriptrunner = SimpleNamespace(_requests=ScriptRequests(), _execing=True, request_rerun=accept)
 
@@ -176,7 +176,7 @@ async def ending(told_to_end: bool) -> list[str]:
         happened.append(data.query_string)
         return True
 
-    session._create_scriptrunner = create
+    monkeypatch.setattr(presses, "_create", create)
     session.request_rerun(ClientState(query_string="first"))
     await asyncio.sleep(0.05)
     session.request_rerun(ClientState(query_string="second"))
