@@ -5,10 +5,7 @@ session's state, and a press of a button is forgotten before the button is drawn
 same, so its callback is not called again. With `runner.fastReruns`, which `.streamlit/config.toml` turns off, the next drawing would
 even begin beside the first. How much was lost: docs/decisions/2026-11-29-presses.md.
 
-What a drawing told last is thrown away as well where the next request finds its thread ended: that part of the page stays as it was. So
-such a request waits until all was told.
-
-And a press is carried out once.
+A press is carried out once: Streamlit's page tells of one twice where a timer of the page is due as the button is pressed.
 
 While a page is drawn, Streamlit shows a “Stop” of its own at the top. It ends the drawing, whatever is at work: what is left is half a
 page, or an empty one, that never changes again. `frame` hides it, and nobody is listened to who asks for it all the same.
@@ -17,7 +14,6 @@ page, or an empty one, that never changes again. `frame` hides it, and nobody is
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -25,17 +21,15 @@ from typing import Any, cast
 from streamlit.delta_generator_singletons import context_dg_stack, get_default_dg_stack_value
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.WidgetStates_pb2 import WidgetStates
-from streamlit.runtime.app_session import AppSession, AppSessionState
+from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.scriptrunner import RerunData, RerunException, ScriptRunner, get_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType, _has_active_trigger_value
 from streamlit.runtime.state import SafeSessionState
 
 _HELD = "requests that wait for the drawing"  # of the browser's; those of the page itself (`st.rerun`) never wait
-_IN_TURN = "requests that wait until all that the drawing before them told was passed on"
-_SOON = 0.005  # seconds between two looks at that
 _lock = threading.Lock()
 _request, _begin, _executing = ScriptRunner.request_rerun, SafeSessionState.on_script_will_rerun, ScriptRunner._set_execing_flag
-_ask, _create = AppSession.request_rerun, AppSession._create_scriptrunner
+_ask = AppSession.request_rerun
 
 
 def keep_all() -> None:
@@ -47,7 +41,6 @@ def keep_all() -> None:
     cast(Any, SafeSessionState).on_script_will_rerun = _begin_undisturbed
     cast(Any, ScriptRunner)._set_execing_flag = _executing_to_the_end
     cast(Any, AppSession).request_rerun = _ask_without_presses
-    cast(Any, AppSession)._create_scriptrunner = _create_in_turn
     cast(Any, AppSession)._handle_stop_script_request = _go_on
 
 
@@ -56,32 +49,13 @@ def _go_on(session: AppSession) -> None:
 
 
 def _ask_without_presses(session: AppSession, client: ClientState | None) -> None:
-    """A button that is pressed as a timer of the page is due is told twice: by the timer's request, and then by its own."""
+    """What a timer's request tells of presses is left out: each has a request of its own, which follows."""
     if client is not None and client.is_auto_rerun:
         widgets = client.widget_states.widgets
         for place in reversed(range(len(widgets))):
             if _has_active_trigger_value(widgets[place]):
                 del widgets[place]
     _ask(session, client)
-
-
-def _create_in_turn(session: AppSession, data: RerunData) -> None:
-    vars(session).setdefault(_IN_TURN, deque()).append(data)
-    _create_those_in_turn(session)
-
-
-def _create_those_in_turn(session: AppSession) -> None:
-    in_turn: deque[RerunData] = vars(session)[_IN_TURN]
-    while in_turn and session._state is not AppSessionState.SHUTDOWN_REQUESTED:
-        runner = session._scriptrunner
-        if runner is not None and runner.request_rerun(in_turn[0]):
-            in_turn.popleft()
-        elif runner is not None and not runner._execing:
-            # It ended by itself. One that was told to end, because the connection was lost, is not waited for.
-            session._event_loop.call_later(_SOON, _create_those_in_turn, session)
-            return
-        else:
-            _create(session, in_turn.popleft())
 
 
 def _hold_or_request(runner: ScriptRunner, data: RerunData) -> bool:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
 from streamlit.proto.ClientState_pb2 import ClientState
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.script_data import ScriptData
-from streamlit.runtime.scriptrunner import ScriptRunner, ScriptRunnerEvent
-from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequests
+from streamlit.runtime.scriptrunner import ScriptRunner
 from streamlit.runtime.state import SafeSessionState
 from streamlit.testing.v1 import AppTest
 
@@ -27,7 +24,6 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> None:
         (ScriptRunner, "_set_execing_flag"),
         (SafeSessionState, "on_script_will_rerun"),
         (AppSession, "request_rerun"),
-        (AppSession, "_create_scriptrunner"),
         (AppSession, "_handle_stop_script_request"),
     ):
         monkeypatch.setattr(owner, name, getattr(owner, name))  # is back after the test
@@ -137,7 +133,7 @@ def stopped() -> None:
 def test_a_press_that_a_timer_told_of_as_well_is_done_once(kept: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The browser tells of it with the request of a timer that is due then, and after that with its own."""
     drawn: list[Any] = []
-    monkeypatch.setattr(presses, "_create", lambda session, data: drawn.append(data))
+    monkeypatch.setattr(AppSession, "_create_scriptrunner", lambda session, data: drawn.append(data))
     for by_a_timer in (True, False):
         asyncio.run(tell_of_a_press(by_a_timer))
     assert [[widget.id for widget in data.widget_states.widgets] for data in drawn] == [["number"], ["number", "button"]]
@@ -149,42 +145,6 @@ async def tell_of_a_press(by_a_timer: bool) -> None:
     client.widget_states.widgets.add(id="number", int_value=3)
     client.widget_states.widgets.add(id="button", trigger_value=True)
     session.request_rerun(client)
-
-
-def test_what_a_drawing_told_last_is_passed_on_before_the_next_begins(kept: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next request comes after the drawing's thread ended, before what it told was passed on."""
-    assert asyncio.run(ending(monkeypatch, told_to_end=False)) == ["told", "first", "second"]
-
-
-def test_a_drawing_that_was_told_to_end_is_not_waited_for(kept: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert asyncio.run(ending(monkeypatch, told_to_end=True)) == ["first", "second"]
-
-
-async def ending(monkeypatch: pytest.MonkeyPatch, told_to_end: bool) -> list[str]:
-    """What happens, in order, when two requests come and then the last of an ended drawing is passed on, and its end."""
-    happened = []
-    session: Any = AppSession(ScriptData("page.py"), MagicMock(), MagicMock(), lambda: happened.append("told"), {})
-    session._scriptrunner = ended = SimpleNamespace(_requests=ScriptRequests(), _execing=told_to_end)
-    ended._requests.request_stop()
-    ended.request_rerun = ended._requests.request_rerun
-
-    def create(session: Any, data: Any) -> None:
-        happened.append(data.query_string)
-        session._scriptrunner = SimpleNamespace(_requests=ScriptRequests(), _execing=True, request_rerun=accept)
-
-    def accept(data: Any) -> bool:
-        happened.append(data.query_string)
-        return True
-
-    monkeypatch.setattr(presses, "_create", create)
-    session.request_rerun(ClientState(query_string="first"))
-    await asyncio.sleep(0.05)
-    session.request_rerun(ClientState(query_string="second"))
-    session._on_scriptrunner_event(ended, ScriptRunnerEvent.ENQUEUE_FORWARD_MSG, forward_msg=ForwardMsg())
-    session._on_scriptrunner_event(ended, ScriptRunnerEvent.SHUTDOWN)
-    await asyncio.sleep(0.05)
-    session._scriptrunner = None
-    return happened
 
 
 def test_without_it_both_are_lost() -> None:
