@@ -102,5 +102,6 @@ def test_a_press_that_comes_too_late_leaves_the_page_whole(
     visitor.open("Train", project=shapes.folder.name)
     visitor.button("Start training").click()
     visitor.button("Finish now").click()
+    # It says too what went wrong with the press, unless it had seen before that the training had ended, and the button is gone.
     visitor.heading("Your model is ready")
-    visitor.page.get_by_role("alert").get_by_text("This run is not at work.").wait_for()
+    visitor.settle()
