@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -55,8 +56,9 @@ def test_a_phone_joins_and_takes_pictures(
     phone.page.get_by_label("Class that the pictures show").fill("oak")
     hold.hover()
     phone.page.mouse.down()
-    eventually(lambda: len(list((shared.home / "leaves" / "camera" / "oak").glob("*.jpg"))) >= 10)
+    time.sleep(2)
     phone.page.mouse.up()
+    eventually(lambda: len(list((shared.home / "leaves" / "camera" / "oak").glob("*.jpg"))) >= 10)
     phone.page.get_by_text("Send pictures through the browser").scroll_into_view_if_needed()
     phone.page.locator(".in-files").set_input_files(sorted((pictures(["x"], count=2, under=tmp_path / "elm") / "x").iterdir()))
     phone.page.get_by_label("Class", exact=True).fill("elm")
